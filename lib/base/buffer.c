@@ -1,0 +1,37 @@
+/* A bounded byte buffer; see buffer.h. */
+#include "base/buffer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+void buffer_init(struct buffer *buffer, size_t limit) { *buffer = (struct buffer){.limit = limit}; }
+
+void buffer_deinit(struct buffer *buffer) {
+    free(buffer->data);
+    buffer_init(buffer, buffer->limit);
+}
+
+void buffer_clear(struct buffer *buffer) {
+    buffer->length = 0;
+    if (buffer->data != NULL) buffer->data[0] = '\0';
+}
+
+int buffer_append(struct buffer *buffer, const void *bytes, size_t length) {
+    if (length > buffer->limit - buffer->length) return -EMSGSIZE;
+    size_t needed = buffer->length + length + 1;
+    if (needed > buffer->capacity) {
+        size_t capacity = buffer->capacity < 256 ? 256 : buffer->capacity * 2;
+        if (capacity < needed) capacity = needed;
+        char *data = realloc(buffer->data, capacity);
+        if (data == NULL) return -ENOMEM;
+        buffer->data = data;
+        buffer->capacity = capacity;
+    }
+    if (length > 0) memcpy(buffer->data + buffer->length, bytes, length);
+    buffer->length += length;
+    buffer->data[buffer->length] = '\0';
+    return 0;
+}
+
+int buffer_append_text(struct buffer *buffer, const char *text) { return buffer_append(buffer, text, strlen(text)); }
