@@ -14,7 +14,8 @@
 #include "base/clock.h"
 #include "base/text.h"
 
-/* Half of PIPE_BUF: JSON escapes of what is left can't double it past the bound (only quotes and backslashes remain). */
+/* Half of PIPE_BUF: JSON escapes of what is left can't double it past the bound (only quotes and backslashes remain).
+ */
 #define MESSAGE_SIZE (PIPE_BUF / 2 - 256)
 
 static const char *const level_names[] = {"error", "warning", "info"};

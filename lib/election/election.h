@@ -1,12 +1,13 @@
 /* The election: who may run a child, and until when. A pure state machine.
  *
- * How to use it: election_init(), then election_step() for every event (an answer, the child's end, a signal, the passing
- * of time), each with the time and fresh random bytes in it; do the actions that come back, in order. It never reads a
- * clock, a socket, a random number or an environment variable, and allocates nothing: the real program drives it from its
- * event loop, the tests from a simulator, and both link the same object file.
+ * How to use it: election_init(), then election_step() for every event (an answer, the child's end, a signal, the
+ * passing of time), each with the time and fresh random bytes in it; do the actions that come back, in order. It never
+ * reads a clock, a socket, a random number or an environment variable, and allocates nothing: the real program drives
+ * it from its event loop, the tests from a simulator, and both link the same object file.
  *
- * It knows the log's vocabulary (record/answer.h), not what keeps the log, nor how a child is run. The rules are those of
- * the design's section 1; every time is one of section 2's two clocks: leases on the lease clock, waits on the wait clock. */
+ * It knows the log's vocabulary (record/answer.h), not what keeps the log, nor how a child is run. The rules are those
+ * of the design's section 1; every time is one of section 2's two clocks: leases on the lease clock, waits on the wait
+ * clock. */
 #ifndef ELECTION_ELECTION_H
 #define ELECTION_ELECTION_H
 
@@ -18,17 +19,17 @@
 #include "record/answer.h"
 #include "record/record.h"
 
-#define ELECTION_FOREVER INT64_MAX
+#define ELECTION_FOREVER     INT64_MAX
 #define ELECTION_ACTIONS_MAX 12
 
 /* What doesn't change while it runs. Durations in nanoseconds. */
 struct election_config {
     int64_t ttl_ns;
     int64_t poll_ns;
-    int64_t give_up_ns;        /* how long to wait for the lock: 0 (--no-wait), D (--wait), ELECTION_FOREVER */
-    int64_t hold_ns;           /* --hold; 0: none */
-    int64_t margin_ns;         /* lease_margin_ns(ttl): everything is dead so long before the lease ends */
-    int64_t kill_after_ns;     /* a lost child is asked to stop so long before that */
+    int64_t give_up_ns;         /* how long to wait for the lock: 0 (--no-wait), D (--wait), ELECTION_FOREVER */
+    int64_t hold_ns;            /* --hold; 0: none */
+    int64_t margin_ns;          /* lease_margin_ns(ttl): everything is dead so long before the lease ends */
+    int64_t kill_after_ns;      /* a lost child is asked to stop so long before that */
     int64_t request_timeout_ns; /* one try of one request under a lease */
     int64_t look_timeout_ns;    /* one try of a listing or a read while waiting */
     int64_t retention_ns;       /* slots older than this are trimmed */
@@ -58,7 +59,8 @@ enum election_event_type {
 /* How a command's run ended. */
 enum child_end {
     CHILD_ENDED,       /* by itself, or after a stop that we asked for; exit code as a shell reports it */
-    CHILD_OUT_OF_TIME, /* the guard stopped or killed it because the deadline came (renewals failed, or the keeper stalled) */
+    CHILD_OUT_OF_TIME, /* the guard stopped or killed it because the deadline came (renewals failed, or the keeper
+                          stalled) */
     CHILD_GUARD_LOST,  /* the guard died; the keeper killed all of it */
 };
 
@@ -110,6 +112,7 @@ enum election_report {
     REPORT_UNREACHABLE,  /* giving up: the log could never be read */
     REPORT_REFUSED,      /* giving up: the store refuses us; the driver knows the last reason */
     REPORT_STORE_UNSAFE, /* the store creates one object twice; it can't keep a lock */
+    REPORT_LOG_FULL,     /* giving up: slot seq has the highest number there is */
     REPORT_RELEASED,     /* the lock is free again */
     REPORT_NOT_RELEASED, /* it couldn't be freed in time; others wait until the lease is over */
     REPORT_GUARD_LOST,
@@ -128,48 +131,108 @@ struct election_action {
     int exit_code;
 };
 
-/* What a step returns. wake_in_ns: call with ELECTION_TICKED after so long at the latest, even if nothing happened (INT64_MAX: never). */
+/* What a step returns. wake_in_ns: call with ELECTION_TICKED after so long at the latest, even if nothing happened
+ * (INT64_MAX: never). */
 struct election_actions {
     size_t count;
     struct election_action item[ELECTION_ACTIONS_MAX];
     int64_t wake_in_ns;
 };
 
-/* The log as we last knew it. */
+/* The log's head as we last knew it. Evicts are looked through: slot is what lies below them. */
 struct election_head {
-    bool known;         /* its content was read, or is known from its size */
-    int64_t seq;        /* 0: the log is empty */
-    struct slot slot;   /* what it means, evicts looked through */
-    int64_t ttl_ns;     /* how long it holds the lock */
-    int64_t seen_ns;    /* wait clock, of the answer that first showed it */
-    int64_t modified_ms; /* the store's clock; 0 unknown */
-    bool stale;         /* old by the store's own clock when a newcomer first saw it */
+    int64_t seq; /* 0: the log is empty */
+    bool known;  /* slot is what the head means; else it is taken as held for ten minutes */
+    struct slot slot;
+    int64_t reading_seq; /* not known yet: the slot to read next, at seq or, below evicts, less */
+    int64_t ttl_ns;      /* how long it holds the lock, without drift */
+    int64_t seen_ns;     /* wait clock, when the answer that first showed it arrived */
+    int64_t modified_ms; /* the store's clock; 0: unknown */
+    int64_t
+        date_ms; /* the store's clock in the listing that first showed it to a newcomer; 0: no newcomer, or unknown */
 };
 
-/* One append that we want to see in the log, through all its tries. */
-struct election_append {
-    bool wanted;
-    struct slot content;
-    int64_t seq;
-    int64_t sent_ns; /* lease clock, of the first send */
-};
+enum lane_phase { LANE_IDLE, LANE_BUSY, LANE_BACKING_OFF, LANE_ANSWERED };
 
-/* A lane's request under way. */
+/* A lane and its request: under way, waiting to be asked again, or answered and not yet used. */
 struct election_lane {
-    bool busy;
+    enum lane_phase phase;
     unsigned id;
     enum log_op op;
     int64_t seq;
-    int tries;        /* of the present purpose */
-    bool retry;       /* waiting until retry_ns to ask again */
+    int64_t timeout_ns;
+    bool persistent;  /* asked again, with backoff, until the answer is known */
+    unsigned tries;   /* failed ones, of this request */
+    bool refused;     /* the last try was */
     int64_t retry_ns; /* wait clock */
-    bool answered;
     enum outcome outcome;
     struct listing listing;
     struct slot slot;
 };
 
-/* Owned by the caller; plain values, no deinit. Read, but write only through election_step(). */
-struct election;
+/* An append that we want in the log, through all its tries: the same bytes in the same slot. */
+struct election_append {
+    int64_t seq;
+    struct slot content;
+    int64_t sent_ns; /* lease clock, when it was first sent */
+};
+
+/* Why leadership ends. */
+enum election_ending { ENDING_NONE, ENDING_CHILD, ENDING_SHUTDOWN, ENDING_EVICTED, ENDING_LOST, ENDING_OUT_OF_TIME };
+
+/* Owned by the caller; plain values, no deinit. Read it freely; only election_step() writes it. */
+struct election {
+    struct election_config config;
+    enum election_state state;
+    struct election_lane lane[2];
+    struct election_head head;
+    struct election_head below;    /* the head before it: what an evict leaves as it was */
+    struct election_append append; /* the newest one */
+    unsigned next_id;
+    int signal; /* that told us to shut down; 0: none */
+
+    /* looking and watching */
+    bool newcomer;         /* this run hasn't seen a head yet */
+    bool log_read;         /* it has been listed once: from now on everything is retried */
+    bool waited;           /* had to wait for the lock: then a refused claim is an outage, not a wrong set-up */
+    int64_t give_up_ns;    /* wait clock; ELECTION_FOREVER */
+    int64_t next_look_ns;  /* wait clock: list, or read head + 1, then */
+    unsigned failed_looks; /* in a row */
+    int64_t not_before_ns; /* wait clock: evicted, it may claim again then */
+    int64_t reported;      /* the token, or the unreadable slot, last reported as waited for */
+
+    /* claiming */
+    bool checking;            /* both answers to the claim are known; listing and reading back */
+    int created;              /* how many of them said created */
+    int64_t child_after_ns;   /* wait clock: claimed by the store's clock, unless the listing confirms it */
+    int64_t confirm_apart_ms; /* by so much the listing must show claim and former head apart; 0: not by the store's
+                                 clock */
+    struct slot claim;        /* our newest claim, to know it again; a vacancy before the first */
+
+    /* leading to releasing */
+    int64_t token;
+    int64_t claimed_ns;   /* lease clock, when the claim was first sent */
+    int64_t lease_end_ns; /* lease clock */
+    int64_t last_sent_ns; /* lease clock, of the newest entry in the log */
+    bool appending;       /* append is wanted and not yet in the log */
+    bool child_running;
+    bool child_started; /* since the claim */
+    enum election_ending ending;
+    int child_exit_code;
+    enum child_end child_end;
+    int64_t release_until_ns; /* lease clock, or while a claim is dropped */
+    unsigned appends_since_trim;
+};
+
+/* Prepares election for its first event, which must be ELECTION_STARTED. Copies config, whose values must fit together
+ * (lease_check()). */
+void election_init(struct election *election, const struct election_config *config);
+
+/* Takes one event, with the time in it, and says what to do: *actions is overwritten. After ELECTION_EXIT no event
+ * changes anything. */
+void election_step(struct election *election, const struct election_event *event, struct election_actions *actions);
+
+/* The state's name, for traces. */
+const char *election_state_name(enum election_state state);
 
 #endif

@@ -37,9 +37,10 @@ int lease_check(int64_t ttl_ns, int64_t kill_after_ns, char *reason, size_t size
     text_format_duration(ttl, sizeof ttl, ttl_ns / NS_PER_MS);
     text_format_duration(margin, sizeof margin, lease_margin_ns(ttl_ns) / NS_PER_MS);
     text_format_duration(most, sizeof most, room_ns(ttl_ns) / NS_PER_MS);
-    (void)text_format(reason, size,
-                      "--kill-after %s leaves no room in --ttl %s: kill-after + margin (%s) must be at most TTL/3 - 100ms; "
-                      "choose --kill-after of at most %s, or a longer --ttl",
-                      kill_after, ttl, margin, most);
+    (void)text_format(
+        reason, size,
+        "--kill-after %s leaves no room in --ttl %s: kill-after + margin (%s) must be at most TTL/3 - 100ms; "
+        "choose --kill-after of at most %s, or a longer --ttl",
+        kill_after, ttl, margin, most);
     return -EINVAL;
 }

@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LEASE_TTL_MIN_MS INT64_C(2000)
-#define LEASE_TTL_MAX_MS INT64_C(600000)
+#define LEASE_TTL_MIN_MS  INT64_C(2000)
+#define LEASE_TTL_MAX_MS  INT64_C(600000)
 #define LEASE_HOLD_MAX_MS INT64_C(86400000)
 
 /* ttl with the drift allowance of 2 %, rounded up: how long a candidate waits. */
@@ -21,8 +21,8 @@ int64_t lease_default_kill_after_ns(int64_t ttl_ns);
 /* ttl / 6, at most 10 s: the default of --request-timeout. */
 int64_t lease_default_request_timeout_ns(int64_t ttl_ns);
 
-/* Checks kill_after + margin <= ttl / 3 - 100 ms, so that an outage of ttl / 3 goes unnoticed. Returns 0, or -EINVAL with the sums in a
- * line in reason[size]. */
+/* Checks kill_after + margin <= ttl / 3 - 100 ms, so that an outage of ttl / 3 goes unnoticed. Returns 0, or -EINVAL
+ * with the sums in a line in reason[size]. */
 int lease_check(int64_t ttl_ns, int64_t kill_after_ns, char *reason, size_t size);
 
 #endif

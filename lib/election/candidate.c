@@ -1,0 +1,139 @@
+/* Looking and watching: what a candidate does until it may claim. */
+#include "election/internal.h"
+
+static int64_t poll_delay_ns(const struct step *s) {
+    const struct election *e = s->e;
+    bool behind_hold = e->head.known && e->head.slot.kind == SLOT_ENTRY && e->head.slot.record.kind == RECORD_HOLD;
+    int64_t poll_ns = behind_hold ? HOLD_POLL_NS : e->config.poll_ns;
+    return poll_ns - poll_ns / 10 + (int64_t)((uint64_t)(poll_ns / 5) * s->event->jitter >> 32); /* +-10 % */
+}
+
+/* Ends the run where the user doesn't want to wait any longer. */
+static bool gave_up(struct step *s) {
+    struct election *e = s->e;
+    if (s->event->now.wait_ns < e->give_up_ns) return false;
+    if (e->log_read) {
+        report_holder(s, REPORT_BUSY, &e->head.slot, e->head.seq);
+        leave(s, e->config.conflict_exit_code);
+    } else {
+        report(s, REPORT_UNREACHABLE);
+        leave(s, 125);
+    }
+    return true;
+}
+
+static int64_t newest_of(const struct listing *listing) { return listing->empty ? 0 : listing->head_seq; }
+
+static void look_again(struct step *s) {
+    struct election *e = s->e;
+    e->next_look_ns = s->event->now.wait_ns + backoff_ns(s, ++e->failed_looks, e->config.poll_ns);
+}
+
+/* Both lanes listed the log. */
+static void looked(struct step *s) {
+    struct election *e = s->e;
+    struct listing high = e->lane[0].listing;
+    const struct listing *other = &e->lane[1].listing;
+    bool same = newest_of(&high) == newest_of(other);
+    int64_t date_ms = high.date_ms < other->date_ms ? high.date_ms : other->date_ms;
+    if (newest_of(&high) < newest_of(other)) high = *other;
+    high.date_ms = date_ms;
+    give_up_lanes(e);
+    e->log_read = true;
+    /* Reads are stale by less than the retention: a head that stays away longer was deleted by somebody. */
+    bool deleted =
+        same && newest_of(&high) < e->head.seq && s->event->now.wait_ns - e->head.seen_ns >= e->config.retention_ns;
+    if (newest_of(&high) > e->head.seq || deleted) head_found(s, newest_of(&high), high.empty ? NULL : &high, NULL);
+    e->newcomer = false;
+    if (s->event->now.wait_ns < head_due_ns(e)) {
+        e->next_look_ns = s->event->now.wait_ns;
+        enter(s, ELECTION_WATCHING);
+    } else if (same && newest_of(&high) == e->head.seq) {
+        begin_claim(s);
+    } else { /* a stale listing is no proof that nobody wrote since */
+        look_again(s);
+    }
+}
+
+void advance_looking(struct step *s) {
+    struct election *e = s->e;
+    const struct election_lane *a = &e->lane[0], *b = &e->lane[1];
+    if (gave_up(s)) return;
+    if (a->phase == LANE_IDLE) {
+        if (s->event->now.wait_ns < e->next_look_ns) return;
+        ask(s, LOG_LANE_0, LOG_NEWEST, 0, e->config.look_timeout_ns, false);
+        ask(s, LOG_LANE_1, LOG_NEWEST, 0, e->config.look_timeout_ns, false);
+    } else if (a->phase == LANE_ANSWERED && b->phase == LANE_ANSWERED) {
+        if (a->outcome == OUTCOME_DONE && b->outcome == OUTCOME_DONE) {
+            looked(s);
+        } else if ((a->refused || b->refused) && !e->log_read) {
+            report(s, REPORT_REFUSED);
+            leave(s, 125);
+        } else {
+            give_up_lanes(e);
+            look_again(s);
+        }
+    }
+}
+
+/* A slot that was read while watching. */
+static void watched(struct step *s, const struct election_lane *l) {
+    struct election *e = s->e;
+    int64_t now_ns = s->event->now.wait_ns;
+    bool is_next = l->seq == e->head.seq + 1;
+    if (l->outcome == OUTCOME_DONE && is_next) {
+        head_found(s, l->seq, NULL, &l->slot);
+        e->next_look_ns = now_ns; /* one slot a poll would fall behind for ever */
+    } else if (l->outcome == OUTCOME_DONE || (l->outcome == OUTCOME_ABSENT && !is_next)) {
+        head_read(s, l->outcome == OUTCOME_DONE ? &l->slot : NULL);
+        e->next_look_ns = e->head.known || l->outcome == OUTCOME_ABSENT ? now_ns + poll_delay_ns(s) : now_ns;
+    } else {
+        e->next_look_ns = now_ns + poll_delay_ns(s);
+    }
+    e->failed_looks = l->outcome == OUTCOME_UNKNOWN ? e->failed_looks + 1 : 0;
+}
+
+/* The head is known: does it end the watching? */
+static bool settled(struct step *s) {
+    struct election *e = s->e;
+    int64_t now_ns = s->event->now.wait_ns;
+    if (keeps_for_us(
+            e, &e->head.slot)) { /* a claim or renewal that we gave up got there after all; nothing of ours runs */
+        e->ending = ENDING_NONE;
+        begin_releasing(s);
+        return true;
+    }
+    if (now_ns >= head_due_ns(e) || e->head.seq == 0) return false;
+    int64_t whose = e->head.slot.kind == SLOT_ENTRY ? e->head.slot.record.token : e->head.seq;
+    if (e->reported != whose) report_holder(s, REPORT_WAITING, &e->head.slot, e->head.seq);
+    e->reported = whose;
+    e->waited = true;
+    if (e->config.give_up_ns != 0) return false;
+    if (head_is_stale(&e->head)) {
+        if (e->give_up_ns < head_due_ns(e) + NO_WAIT_PATIENCE_NS) e->give_up_ns = head_due_ns(e) + NO_WAIT_PATIENCE_NS;
+        return false;
+    }
+    e->give_up_ns = now_ns;
+    return gave_up(s);
+}
+
+void advance_watching(struct step *s) {
+    struct election *e = s->e;
+    for (int lane = LOG_LANE_0; lane <= LOG_LANE_1; lane++) {
+        if (e->lane[lane].phase != LANE_ANSWERED) continue;
+        e->lane[lane].phase = LANE_IDLE;
+        watched(s, &e->lane[lane]);
+    }
+    if ((e->head.known && settled(s)) || gave_up(s)) return;
+    if (s->event->now.wait_ns >= head_due_ns(e)) {
+        e->next_look_ns = s->event->now.wait_ns;
+        enter(s, ELECTION_LOOKING);
+        return;
+    }
+    bool idle = e->lane[0].phase == LANE_IDLE && e->lane[1].phase == LANE_IDLE;
+    if (!idle || s->event->now.wait_ns < e->next_look_ns) return;
+    int lane = (int)(e->failed_looks & 1); /* the other connection, where one failed */
+    bool read_head =
+        !e->head.known && e->head.seq > 0 && lane == 0; /* a head that can't be read mustn't hide the next one */
+    ask(s, lane, LOG_READ, read_head ? e->head.reading_seq : e->head.seq + 1, e->config.look_timeout_ns, false);
+}

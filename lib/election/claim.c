@@ -1,0 +1,122 @@
+/* Claiming: the same claim on two connections at once, and what its answers prove. */
+#include <string.h>
+
+#include "election/internal.h"
+
+void begin_claim(struct step *s) {
+    struct election *e = s->e;
+    if (e->head.seq >= RECORD_SEQ_MAX) {
+        report_holder(s, REPORT_LOG_FULL, &e->head.slot, e->head.seq);
+        leave(s, 125);
+        return;
+    }
+    enter(s, ELECTION_CLAIMING);
+    int64_t seq = e->head.seq + 1;
+    append_entry(s, LOG_LANE_0, seq, RECORD_CLAIM, seq, e->config.ttl_ns);
+    ask(s, LOG_LANE_1, LOG_APPEND, seq, e->config.request_timeout_ns, true);
+    e->claim = e->append.content;
+    e->claimed_ns = s->event->now.lease_ns;
+    e->checking = false;
+    e->created = 0;
+    bool by_store_clock = s->event->now.wait_ns < head_over_ns(&e->head);
+    e->child_after_ns = by_store_clock ? head_over_ns(&e->head) : INT64_MIN;
+    e->confirm_apart_ms = by_store_clock ? head_stale_after_ms(&e->head) : 0;
+}
+
+static void refuse_store(struct step *s) {
+    report_holder(s, REPORT_STORE_UNSAFE, &s->e->append.content, s->e->append.seq);
+    leave(s, 125);
+}
+
+static void abandon_claim(struct step *s) {
+    struct election *e = s->e;
+    if (e->signal != 0) {
+        report(s, REPORT_NOT_RELEASED);
+        leave(s, 128 + e->signal);
+        return;
+    }
+    e->next_look_ns = s->event->now.wait_ns + backoff_ns(s, ++e->failed_looks, e->config.poll_ns);
+    enter(s, ELECTION_LOOKING);
+}
+
+/* Waits until both answers to the claim are known, then looks what they are worth. */
+static void await_both(struct step *s) {
+    struct election *e = s->e;
+    const struct election_lane *a = &e->lane[0], *b = &e->lane[1];
+    if (a->phase == LANE_BACKING_OFF && a->refused && b->phase == LANE_BACKING_OFF && b->refused && !e->waited) {
+        report(s, REPORT_REFUSED);
+        leave(s, 125);
+    } else if (a->phase == LANE_ANSWERED && b->phase == LANE_ANSWERED) {
+        e->created = (a->outcome == OUTCOME_DONE) + (b->outcome == OUTCOME_DONE);
+        if (e->created == 2) {
+            refuse_store(s);
+            return;
+        }
+        e->checking = true;
+        ask(s, LOG_LANE_0, LOG_NEWEST, 0, e->config.request_timeout_ns, true);
+        ask(s, LOG_LANE_1, LOG_READ, e->append.seq, e->config.request_timeout_ns, true);
+    }
+}
+
+static void claim_stands(struct step *s) {
+    struct election *e = s->e;
+    const struct listing *listing = &e->lane[0].listing;
+    bool confirmed = listing->previous_seq == e->append.seq - 1 && listing->previous_modified_ms > 0 &&
+                     listing->head_modified_ms - listing->previous_modified_ms >= e->confirm_apart_ms;
+    if (confirmed) e->child_after_ns = INT64_MIN;
+    begin_leading(s);
+}
+
+/* Listing and slot are known: the verdict. */
+static void judge(struct step *s) {
+    struct election *e = s->e;
+    struct listing listing = e->lane[0].listing;
+    struct slot slot = e->lane[1].slot;
+    bool absent = e->lane[1].outcome == OUTCOME_ABSENT;
+    bool ours = !absent && is_ours(&slot, &e->claim);
+    if (!absent && !ours && slot.kind != SLOT_UNREADABLE && e->created > 0) {
+        refuse_store(s);
+    } else if (listing.head_seq >
+               e->append.seq) { /* the log went on without us: the slot had been trimmed, or evicted at once */
+        head_found(s, listing.head_seq, &listing, NULL);
+        e->next_look_ns = s->event->now.wait_ns;
+        if (e->signal != 0 && !ours)
+            leave(s, 128 + e->signal);
+        else
+            enter(s, ELECTION_LOOKING);
+    } else if (ours) {
+        claim_stands(s);
+    } else { /* another was there first */
+        head_found(s, e->append.seq, NULL, &slot);
+        e->next_look_ns = s->event->now.wait_ns;
+        if (e->signal != 0)
+            leave(s, 128 + e->signal);
+        else
+            enter(s, ELECTION_WATCHING);
+    }
+}
+
+static void check_claim(struct step *s) {
+    struct election *e = s->e;
+    const struct election_lane *list = &e->lane[0], *read = &e->lane[1];
+    bool listed = list->phase == LANE_ANSWERED && !list->listing.empty && list->listing.head_seq >= e->append.seq;
+    if (list->phase == LANE_ANSWERED && !listed) lane_again(s, LOG_LANE_0); /* a stale listing */
+    bool went_on = listed && list->listing.head_seq > e->append.seq;
+    bool unclear = read->phase == LANE_ANSWERED &&
+                   (read->outcome == OUTCOME_ABSENT || read->slot.kind == SLOT_UNREADABLE) && !went_on;
+    if (unclear) lane_again(s, LOG_LANE_1); /* somebody's entry is there: read it until it shows whose it is */
+    if (listed && read->phase == LANE_ANSWERED) judge(s);
+}
+
+void advance_claiming(struct step *s) {
+    struct election *e = s->e;
+    int64_t now_ns = s->event->now.lease_ns;
+    /* An answer that comes after the lease it would give is over is not believed. */
+    bool over = now_ns >= e->claimed_ns + e->config.ttl_ns || (e->signal != 0 && now_ns >= e->release_until_ns);
+    if (over)
+        abandon_claim(s);
+    else if (e->checking)
+        check_claim(s);
+    else
+        await_both(s);
+}

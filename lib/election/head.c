@@ -1,0 +1,100 @@
+/* What a candidate knows of the log's head, and when it may be claimed over. Knows no lanes and no states. */
+#include "election/internal.h"
+#include "election/lease.h"
+
+#define EVICTS_LOOKED_THROUGH 8
+
+static bool is_evict(const struct slot *slot) { return slot->kind == SLOT_ENTRY && slot->record.kind == RECORD_EVICT; }
+
+static bool is_hold(const struct slot *slot) { return slot->kind == SLOT_ENTRY && slot->record.kind == RECORD_HOLD; }
+
+void head_found(struct step *s, int64_t seq, const struct listing *listing, const struct slot *slot) {
+    struct election *e = s->e;
+    if (e->head.known) e->below = e->head;
+    e->head = (struct election_head){
+        .seq = seq, .reading_seq = seq, .ttl_ns = UNREADABLE_TTL_NS, .seen_ns = s->event->now.wait_ns};
+    if (listing != NULL) {
+        e->head.modified_ms = listing->head_modified_ms;
+        e->head.date_ms = e->newcomer ? listing->date_ms : 0;
+        if (listing->head_size == RECORD_VACANCY_LENGTH) {
+            e->head.known = true;
+            e->head.slot.kind = SLOT_VACANCY;
+        }
+    }
+    if (slot != NULL) head_read(s, slot);
+}
+
+/* An evict changes nothing for a candidate: the head means what lies below it, seen when that was seen. Returns whether
+ * that is settled; otherwise *slot is what it comes to, or there is more to read. */
+static bool look_through_evict(struct election *e) {
+    struct election_head *head = &e->head;
+    int64_t below = head->reading_seq - 1;
+    if (e->below.known && e->below.seq == below) {
+        head->known = true;
+        head->slot = e->below.slot;
+        head->ttl_ns = e->below.ttl_ns;
+        head->seen_ns = e->below.seen_ns;
+        return true;
+    }
+    if (below < 1 || head->seq - below > EVICTS_LOOKED_THROUGH) return false;
+    head->reading_seq = below;
+    return true;
+}
+
+void head_read(struct step *s, const struct slot *slot) {
+    static const struct slot unreadable = {.kind = SLOT_UNREADABLE};
+    struct election_head *head = &s->e->head;
+    if (slot == NULL) {
+        if (head->reading_seq == head->seq) return; /* a stale read: the head itself is never trimmed */
+        slot = &unreadable;
+    }
+    if (is_evict(slot)) {
+        if (look_through_evict(s->e)) return;
+        slot = &unreadable;
+    }
+    head->known = true;
+    head->slot = *slot;
+    switch (slot->kind) {
+    case SLOT_ENTRY:
+        head->ttl_ns = slot->record.ttl_ms * NS_PER_MS;
+        break;
+    case SLOT_VACANCY:
+        head->ttl_ns = 0;
+        break;
+    case SLOT_UNREADABLE:
+        report_holder(s, REPORT_UNREADABLE, slot, head->reading_seq);
+        break;
+    }
+}
+
+bool head_is_free(const struct election_head *head) {
+    return head->seq == 0 || (head->known && head->slot.kind == SLOT_VACANCY);
+}
+
+int64_t head_over_ns(const struct election_head *head) {
+    if (head_is_free(head)) return head->seen_ns;
+    if (head->known && is_hold(&head->slot)) return head->seen_ns + head->ttl_ns; /* no child runs behind a hold */
+    return head->seen_ns + lease_with_drift_ns(head->ttl_ns);
+}
+
+int64_t head_stale_after_ms(const struct election_head *head) {
+    if (is_hold(&head->slot)) return head->ttl_ns / NS_PER_MS;
+    return (lease_with_drift_ns(head->ttl_ns) + NS_PER_MS - 1) / NS_PER_MS + STORE_CLOCK_SKEW_MS;
+}
+
+bool head_is_stale(const struct election_head *head) {
+    return head->known && !head_is_free(head) && head->date_ms > 0 && head->modified_ms > 0 &&
+           head->date_ms - head->modified_ms >= head_stale_after_ms(head);
+}
+
+int64_t head_due_ns(const struct election *e) {
+    const struct election_head *head = &e->head;
+    int64_t due_ns = head_over_ns(head);
+    if (head_is_stale(head)) {
+        /* A live holder, whom only a proxy's wrong Date makes look dead, renews within TTL / 3 and one try more; give
+         * it that long to show itself rather than take the lock from it. Nobody renews a hold. */
+        int64_t shown_ns = head->seen_ns + (is_hold(&head->slot) ? 0 : head->ttl_ns / 2);
+        if (shown_ns < due_ns) due_ns = shown_ns;
+    }
+    return due_ns > e->not_before_ns ? due_ns : e->not_before_ns;
+}
