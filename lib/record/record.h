@@ -52,12 +52,14 @@ struct slot {
 /* The name written in "kind": "claim", "renew", "evict", "hold". */
 const char *record_kind_name(enum record_kind kind);
 
-/* Writes record as JSON and a newline into out[size]. Texts that aren't valid UTF-8 are written with their bad bytes replaced by '?'.
- * Returns the length in bytes, or -ENOSPC, -ENOMEM. */
+/* Writes record as JSON and a newline into out[size]; size RECORD_JSON_MAX + 1 is always enough. slot_parse() reads back what it wrote: bytes
+ * that aren't UTF-8 and control characters become '?', a character cut off at a text's end is dropped, times and pid are brought
+ * into their range. Returns the length in bytes, or -EINVAL (kind, seq, token or ttl break their bounds), -ENOSPC, -ENOMEM. */
 int record_format(const struct record *record, char *out, size_t size);
 
 /* Tells what the length bytes of slot seq are, into *slot. Never fails: what can't be read, or is of another seq or version, is
- * SLOT_UNREADABLE (out of memory included: the safe reading). */
+ * SLOT_UNREADABLE (out of memory included: the safe reading). The fields for people may be missing, and what is too long of
+ * them is cut; a field that is there has the right type. Names that it doesn't know are passed over. */
 void slot_parse(struct slot *slot, const char *bytes, size_t length, int64_t seq);
 
 #endif
