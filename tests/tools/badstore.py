@@ -1,0 +1,168 @@
+#!/usr/bin/python3
+"""A stand-in for stores that don't keep S3's promises: ListObjectsV2, GET, PUT, DELETE in memory; signatures aren't checked.
+
+    badstore.py CONTROL     prints its port; its mode is the line in the file CONTROL (see control.py)
+
+Modes:
+    correct     PUT If-None-Match: * creates an object at most once
+    ignore      ignores If-None-Match, as Ceph with versioning or s3rver do
+    race        checks, waits 50 ms, then writes: right one at a time, wrong in a race
+    html        answers everything with a web page: no S3 at all
+    deny        answers everything with 403 AccessDenied
+
+CONTROL.log has a JSON line for each request: t (CLOCK_BOOTTIME, s), method, path, status.
+"""
+import email.utils
+import hashlib
+import json
+import os
+import sys
+import threading
+import time
+import urllib.parse
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from xml.sax.saxutils import escape
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import control  # noqa: E402
+
+RACE_S = 0.05
+
+
+class Objects:
+    """What is stored: key to (bytes, time)."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.all = {}
+
+    def put(self, key, body, if_absent, mode):
+        """Returns whether it was written."""
+        with self.lock:
+            if if_absent and mode != "ignore" and key in self.all:
+                return False
+            if mode != "race":
+                self.all[key] = (body, time.time())
+                return True
+        time.sleep(RACE_S)
+        with self.lock:
+            self.all[key] = (body, time.time())
+        return True
+
+    def get(self, key):
+        with self.lock:
+            return self.all.get(key)
+
+    def delete(self, key):
+        with self.lock:
+            self.all.pop(key, None)
+
+    def page(self, prefix, after, most):
+        """Returns ([(key, body, time)], truncated)."""
+        with self.lock:
+            keys = sorted((k for k in self.all if k.startswith(prefix) and k > after), key=lambda k: k.encode())
+            return [(k, *self.all[k]) for k in keys[:most]], len(keys) > most
+
+
+def listing(bucket, query, objects):
+    prefix = query.get("prefix", [""])[0]
+    after = max(query.get("start-after", [""])[0], query.get("continuation-token", [""])[0])
+    most = int(query.get("max-keys", ["1000"])[0])
+    page, truncated = objects.page(prefix, after, most)
+    parts = ['<?xml version="1.0" encoding="UTF-8"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">',
+             f"<Name>{escape(bucket)}</Name><Prefix>{escape(prefix)}</Prefix><KeyCount>{len(page)}</KeyCount>",
+             f"<MaxKeys>{most}</MaxKeys><IsTruncated>{'true' if truncated else 'false'}</IsTruncated>"]
+    if truncated:
+        parts.append(f"<NextContinuationToken>{escape(page[-1][0])}</NextContinuationToken>")
+    for key, body, modified in page:
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(modified)) + f".{int(modified * 1000) % 1000:03d}Z"
+        parts.append(f"<Contents><Key>{escape(key)}</Key><LastModified>{stamp}</LastModified>"
+                     f'<ETag>"{hashlib.md5(body).hexdigest()}"</ETag><Size>{len(body)}</Size></Contents>')
+    return ("".join(parts) + "</ListBucketResult>").encode()
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def reply(self, status, body=b"", kind="application/xml", **headers):
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        if body:
+            self.send_header("Content-Type", kind)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+        self.server.note(self.command, self.path, status)
+
+    def error(self, status, code):
+        self.reply(status, f'<?xml version="1.0"?><Error><Code>{code}</Code><Message>{code}</Message>'
+                           f"<RequestId>bad-1</RequestId></Error>".encode())
+
+    def answer(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        url = urllib.parse.urlsplit(self.path)
+        query = urllib.parse.parse_qs(url.query, keep_blank_values=True)
+        bucket, _, key = urllib.parse.unquote(url.path).lstrip("/").partition("/")
+        mode, objects = self.server.control.mode, self.server.objects
+        if mode == "html":
+            self.reply(200, b"<!DOCTYPE html><html><body><h1>It works!</h1></body></html>", "text/html")
+        elif mode == "deny":
+            self.error(403, "AccessDenied")
+        elif self.command == "GET" and not key:
+            self.reply(200, listing(bucket, query, objects))
+        elif self.command in ("GET", "HEAD"):
+            found = objects.get(key)
+            if found is None:
+                self.error(404, "NoSuchKey")
+            else:
+                self.reply(200, found[0], "application/octet-stream", Last_Modified=email.utils.formatdate(found[1], usegmt=True))
+        elif self.command == "PUT":
+            if objects.put(key, body, self.headers.get("If-None-Match") == "*", mode):
+                self.reply(200, ETag=f'"{hashlib.md5(body).hexdigest()}"')
+            else:
+                self.error(412, "PreconditionFailed")
+        else:
+            objects.delete(key)
+            self.reply(204)
+
+    do_GET = do_HEAD = do_PUT = do_DELETE = answer
+
+    def log_message(self, *arguments):
+        pass
+
+
+class BadStore(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, path):
+        super().__init__(("127.0.0.1", 0), Handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = control.listen()
+        self.control = control.Control(path, "correct")
+        self.objects = Objects()
+        self.log_file = open(path + ".log", "a", buffering=1)
+        self.log_lock = threading.Lock()
+
+    def note(self, method, path, status):
+        line = json.dumps({"t": time.clock_gettime(time.CLOCK_BOOTTIME), "method": method, "path": path, "status": status})
+        with self.log_lock:
+            self.log_file.write(line + "\n")
+
+    def steer(self):
+        while True:
+            if self.control.poll():
+                self.control.confirm()
+            time.sleep(control.POLL_S)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    control.die_with_parent()
+    store = BadStore(sys.argv[1])
+    threading.Thread(target=store.steer, daemon=True).start()
+    print(store.socket.getsockname()[1], flush=True)
+    store.serve_forever()
