@@ -1,0 +1,242 @@
+/* A command for leaderexec to run in tests: writes what happens to it into a file, and behaves as badly as it is told
+ * to.
+ *
+ *     child FILE [options]      appends lines "WHAT TOKEN NAME PID BOOTTIME_NS REALTIME_MS" to FILE, each in one
+ * write(2)
+ *
+ * WHAT is begin, beat (every 10 ms), the number of a signal that came, or end. Options:
+ *     -n NAME    its name in the lines (default: child)      -x CODE   exit code (default 0)
+ *     -d MS      end after so long (default: never)          -i        ignore TERM, INT and HUP
+ *     -l MS      end so long after TERM (default 0)          -e        beat on stdout too
+ *     -c N       N children that beat as well, NAME.1 ...    -g        a grandchild whose parent is gone, NAME.orphan
+ *     -s         the same in a session of its own, NAME.setsid
+ *     -f         once these are started, end at once and leave them behind
+ *     -o N       first, N orphans that live for a moment
+ *     -b N       a fork bomb that never has more than N processes, whoever runs it, and ends by itself after 60 s
+ *     -F N       N chains of fork-and-exit, which end by themselves after 60 s
+ * Every descendant ends by itself after five minutes, should a test lose it. Knows nothing of leaderexec but
+ * LEADEREXEC_TOKEN. */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BEAT_MS     10
+#define LIFETIME_MS INT64_C(300000)
+#define RAMPAGE_MS  INT64_C(60000)
+#define BOMB_MAX    1000
+
+struct options {
+    char name[64];
+    int64_t duration_ms, linger_ms;
+    int children, orphans, bomb, chains, exit_code;
+    bool ignore, grandchild, session, leave, echo;
+};
+
+static int log_fd = -1;
+
+static int64_t now_ns(clockid_t clock) {
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static int64_t now_ms(void) { return now_ns(CLOCK_BOOTTIME) / 1000000; }
+
+static void nap_ms(int64_t ms) {
+    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
+}
+
+static void say(const char *what, const char *name) {
+    const char *token = getenv("LEADEREXEC_TOKEN");
+    char line[256];
+    int length = snprintf(line, sizeof(line), "%s %s %s %d %" PRId64 " %" PRId64 "\n", what, token ? token : "-", name,
+                          (int)getpid(), now_ns(CLOCK_BOOTTIME), now_ns(CLOCK_REALTIME) / 1000000);
+    if (length < 0 || write(log_fd, line, (size_t)length) != length) {
+        _exit(99);
+    }
+}
+
+static bool echo_failed(const struct options *o) { return o->echo && write(STDOUT_FILENO, "beat\n", 5) < 0; }
+
+/* Beats until its time is over or it was told to end. Returns the exit code. */
+static int beat(const struct options *o, const char *name, bool leader) {
+    int64_t end = now_ms() + (leader && o->duration_ms >= 0 ? o->duration_ms : LIFETIME_MS);
+    sigset_t set;
+    sigemptyset(&set);
+    for (int i = 0; i < 4; i++) {
+        sigaddset(&set, (int[]){SIGTERM, SIGINT, SIGHUP, SIGUSR1}[i]);
+    }
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    say("begin", name);
+    bool told = false;
+    while (now_ms() < end && !echo_failed(o)) {
+        int number = sigtimedwait(&set, NULL, &(struct timespec){.tv_nsec = BEAT_MS * 1000000});
+        if (number > 0) {
+            char what[16];
+            snprintf(what, sizeof(what), "%d", number);
+            say(what, name);
+        }
+        if (number > 0 && number != SIGUSR1 && !o->ignore && !told) {
+            told = true;
+            end = now_ms() + o->linger_ms;
+        }
+        say("beat", name);
+    }
+    say("end", name);
+    return leader ? o->exit_code : 0;
+}
+
+/* A process that beats under name, in a session of its own where wanted, and as nobody's child where orphan. */
+static void spawn(const struct options *o, const char *suffix, bool orphan, bool session) {
+    char name[96];
+    snprintf(name, sizeof(name), "%s.%s", o->name, suffix);
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (session) {
+            setsid();
+        }
+        if (orphan && fork() != 0) {
+            _exit(0);
+        }
+        _exit(beat(o, name, false));
+    }
+    if (pid > 0 && orphan) {
+        waitpid(pid, NULL, 0);
+    }
+}
+
+static void make_orphans(int count) {
+    for (int i = 0; i < count; i++) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            if (fork() == 0) {
+                nap_ms(i % 20);
+            }
+            _exit(0);
+        }
+        waitpid(pid, NULL, 0);
+    }
+}
+
+/* Each process of the bomb makes as many more as the common counter allows, dying ones' places included. */
+static void bomb(int most) {
+    atomic_int *alive = mmap(NULL, sizeof(*alive), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (alive == MAP_FAILED) {
+        _exit(98);
+    }
+    most = most < BOMB_MAX ? most : BOMB_MAX;
+    for (int64_t end = now_ms() + RAMPAGE_MS; now_ms() < end;) {
+        if (atomic_fetch_add(alive, 1) < most) {
+            if (fork() < 0) {
+                atomic_fetch_sub(alive, 1);
+            }
+        } else {
+            atomic_fetch_sub(alive, 1);
+        }
+        nap_ms(1);
+    }
+    _exit(0);
+}
+
+static void chain(void) {
+    for (int64_t end = now_ms() + RAMPAGE_MS; now_ms() < end;) {
+        pid_t pid = fork();
+        if (pid > 0) {
+            _exit(0);
+        }
+        nap_ms(1);
+    }
+    _exit(0);
+}
+
+static void read_options(struct options *o, int argc, char **argv) {
+    int c;
+    while ((c = getopt(argc, argv, "n:d:l:c:o:b:F:x:igsfe")) != -1) {
+        switch (c) {
+        case 'n':
+            snprintf(o->name, sizeof(o->name), "%s", optarg);
+            break;
+        case 'd':
+            o->duration_ms = atoll(optarg);
+            break;
+        case 'l':
+            o->linger_ms = atoll(optarg);
+            break;
+        case 'c':
+            o->children = atoi(optarg);
+            break;
+        case 'o':
+            o->orphans = atoi(optarg);
+            break;
+        case 'b':
+            o->bomb = atoi(optarg);
+            break;
+        case 'F':
+            o->chains = atoi(optarg);
+            break;
+        case 'x':
+            o->exit_code = atoi(optarg);
+            break;
+        case 'i':
+            o->ignore = true;
+            break;
+        case 'g':
+            o->grandchild = true;
+            break;
+        case 's':
+            o->session = true;
+            break;
+        case 'f':
+            o->leave = true;
+            break;
+        case 'e':
+            o->echo = true;
+            break;
+        default:
+            exit(97);
+        }
+    }
+}
+
+int main(int argc, char **argv) {
+    struct options o = {.name = "child", .duration_ms = -1};
+    read_options(&o, argc, argv);
+    if (optind + 1 != argc || (log_fd = open(argv[optind], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666)) < 0) {
+        fprintf(stderr, "child: usage: child FILE [options]; see child.c\n");
+        return 97;
+    }
+    make_orphans(o.orphans);
+    for (int i = 1; i <= o.children; i++) {
+        char suffix[16];
+        snprintf(suffix, sizeof(suffix), "%d", i);
+        spawn(&o, suffix, false, false);
+    }
+    if (o.grandchild) {
+        spawn(&o, "orphan", true, false);
+    }
+    if (o.session) {
+        spawn(&o, "setsid", true, true);
+    }
+    for (int i = 0; i < o.chains; i++) {
+        if (fork() == 0) {
+            chain();
+        }
+    }
+    if (o.bomb > 0 && fork() == 0) {
+        bomb(o.bomb);
+    }
+    if (o.leave) {
+        return o.exit_code;
+    }
+    return beat(&o, o.name, true);
+}
