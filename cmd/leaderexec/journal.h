@@ -1,0 +1,38 @@
+/* What a run tells people: the election's reports and the store's troubles, as one line each.
+ *
+ * Silence is the default: only what ends a command early, or a start, and a trouble that lasts are printed without -v.
+ * Decides nothing. */
+#ifndef JOURNAL_H
+#define JOURNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "election/election.h"
+#include "options.h"
+
+/* Owned by the caller; plain values, no deinit. */
+struct journal {
+    struct log log;
+    const char *lock;               /* its identity */
+    bool answered;                  /* the store has answered something once */
+    unsigned failures;              /* in a row */
+    bool told;                      /* these failures have been reported */
+    int64_t failing_since_ms;       /* wall clock */
+    char failure[TEXT_REASON_SIZE]; /* the newest */
+    char refusal[TEXT_REASON_SIZE]; /* the newest that was the store's no */
+};
+
+/* Prepares journal to write on standard error as options say; options must outlive it. */
+void journal_init(struct journal *journal, const struct options *options);
+
+/* Takes note of an answer: a trouble is said once, when it is the first thing that a store says or goes on for a while.
+ */
+void journal_answer(struct journal *journal, const struct log_answer *answer);
+
+/* Tells an ELECTION_REPORT action. */
+void journal_report(struct journal *journal, const struct election_action *action);
+
+#endif

@@ -1,0 +1,299 @@
+/* The keeper's event loop; see run.h. Every turn: wait, read the clock once, feed what came to the election, do what it
+ * says. */
+#include "run.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "bucket.h"
+#include "election/election.h"
+#include "election/lease.h"
+#include "holds.h"
+#include "journal.h"
+#include "options.h"
+#include "process/keeper.h"
+#include "store/store.h"
+
+#define LOOK_TIMEOUT_NS (10 * NS_PER_S)
+#define LOOP_MOST_MS    60000 /* the timer wakes the loop long before */
+
+struct run {
+    const struct options *options;
+    struct journal journal;
+    struct keeper keeper;
+    struct store *store;
+    int timer;
+    struct election election;
+    int64_t wake_in_ns;
+    int64_t won_wall_ms; /* for people: since when our newest claim */
+    struct slot content; /* what body was made from: the same append is the same bytes, however often it is sent */
+    char body[RECORD_JSON_MAX];
+    size_t body_length;
+    bool from_kernel; /* the signal that told us to shut down */
+    bool done;
+    int exit_code;
+};
+
+/* Turns what is to be appended into bytes, once for each nonce. Returns 0 or -errno. */
+static int make_body(struct run *run, const struct slot *content) {
+    if (content->kind == SLOT_VACANCY) {
+        memcpy(run->body, RECORD_VACANCY, RECORD_VACANCY_LENGTH);
+        run->body_length = RECORD_VACANCY_LENGTH;
+        run->content.kind = SLOT_VACANCY;
+        return 0;
+    }
+    bool same = run->content.kind == SLOT_ENTRY &&
+                memcmp(run->content.record.nonce, content->record.nonce, RECORD_NONCE_SIZE) == 0;
+    if (same) return 0;
+    struct record record = content->record;
+    record.timestamp_ms = clock_wall_ms();
+    record.expiry_ms = record.timestamp_ms + record.ttl_ms;
+    if (record.kind == RECORD_CLAIM) run->won_wall_ms = record.timestamp_ms;
+    record.since_ms = run->won_wall_ms;
+    record.pid = getpid();
+    (void)text_copy(record.host, sizeof record.host, run->options->host);
+    /* The program's name only: arguments may carry secrets, and the bucket's readers aren't this machine's users. */
+    (void)text_copy(record.command, sizeof record.command, run->options->command[0]);
+    int length = record_format(&record, run->body, sizeof run->body);
+    if (length < 0) return length;
+    run->body_length = (size_t)length;
+    run->content = *content;
+    return 0;
+}
+
+static int submit(struct run *run, const struct election_request *request) {
+    struct log_request to_store = {.id = request->id,
+                                   .lane = request->lane,
+                                   .op = request->op,
+                                   .seq = request->seq,
+                                   .timeout_ms = request->timeout_ns / NS_PER_MS,
+                                   .retention_ms = request->retention_ns / NS_PER_MS,
+                                   .trim_most = request->trim_most};
+    if (request->op == LOG_APPEND) {
+        int error = make_body(run, &request->content);
+        if (error < 0) return error;
+        to_store.body = run->body;
+        to_store.body_length = run->body_length;
+    }
+    return store_submit(run->store, &to_store);
+}
+
+static int stop_command(struct run *run, const struct election_action *action) {
+    if (action->stop == STOP_LOST) return keeper_stop(&run->keeper, KEEPER_STOP_LOST, 0, false);
+    if (action->stop_signal != 0) {
+        log_line(&run->journal.log, LOG_LEVEL_ERROR, "signal %d (SIG%s): stopping the command", action->stop_signal,
+                 sigabbrev_np(action->stop_signal));
+    }
+    return keeper_stop(&run->keeper, KEEPER_STOP_SHUTDOWN, action->stop_signal, run->from_kernel);
+}
+
+/* Does one thing that the election wants done. Returns 0 or -errno. */
+static int perform(struct run *run, const struct election_action *action) {
+    switch (action->type) {
+    case ELECTION_REQUEST:
+        return submit(run, &action->request);
+    case ELECTION_START_CHILD:
+        return keeper_start(&run->keeper, action->token, action->lease_end_ns);
+    case ELECTION_EXTEND:
+        return keeper_extend(&run->keeper, action->lease_end_ns);
+    case ELECTION_STOP_CHILD:
+        return stop_command(run, action);
+    case ELECTION_REPORT:
+        journal_report(&run->journal, action);
+        return 0;
+    case ELECTION_EXIT:
+        run->done = true;
+        run->exit_code = action->exit_code;
+        return 0;
+    }
+    return -EINVAL;
+}
+
+/* Feeds one event to the election and does what comes back. Returns 0 or -errno. */
+static int step(struct run *run, struct election_event *event) {
+    struct {
+        uint8_t nonce[RECORD_NONCE_SIZE];
+        uint32_t jitter;
+    } entropy;
+    struct election_actions actions;
+    if (getrandom(&entropy, sizeof entropy, 0) != (ssize_t)sizeof entropy) return -EIO;
+    memcpy(event->nonce, entropy.nonce, sizeof event->nonce);
+    event->jitter = entropy.jitter;
+    election_step(&run->election, event, &actions);
+    run->wake_in_ns = actions.wake_in_ns;
+    for (size_t i = 0; i < actions.count; i++) {
+        int error = perform(run, &actions.item[i]);
+        if (error < 0) return error;
+    }
+    return 0;
+}
+
+static void tell_exec_failure(struct run *run, const struct keeper_event *event) {
+    if (event->exec_errno == 0) return;
+    log_line(&run->journal.log, LOG_LEVEL_ERROR, "can't run %s: %s", run->options->command[0],
+             strerror(event->exec_errno));
+}
+
+/* What signals, guard and command have to say. Returns 0 or -errno. */
+static int take_keeper_events(struct run *run, struct instant now) {
+    while (!run->done) {
+        struct keeper_event heard;
+        struct election_event event = {.type = ELECTION_TICKED, .now = now};
+        int error = keeper_next(&run->keeper, now, &heard);
+        if (error < 0) return error;
+        switch (heard.type) {
+        case KEEPER_NOTHING:
+            return 0;
+        case KEEPER_NOTE:
+            log_line(&run->journal.log, LOG_LEVEL_WARN, "%s", heard.text);
+            continue;
+        case KEEPER_SIGNALLED:
+            run->from_kernel = heard.from_kernel;
+            event.type = ELECTION_SIGNALLED;
+            event.signal = heard.signal;
+            break;
+        case KEEPER_GONE:
+            tell_exec_failure(run, &heard);
+            event.type = ELECTION_CHILD_GONE;
+            event.child_exit_code = heard.exit_code;
+            event.child_end = (enum child_end)heard.end;
+            break;
+        }
+        error = step(run, &event);
+        if (error < 0) return error;
+    }
+    return 0;
+}
+
+/* What the store answered. All answers are taken before the clock is read, so that none is dated before it came. */
+static int take_answers(struct run *run) {
+    struct log_answer answers[LOG_LANES];
+    size_t count = 0;
+    while (count < LOG_LANES && store_next(run->store, &answers[count])) count++;
+    struct instant now = clock_now();
+    for (size_t i = 0; i < count && !run->done; i++) {
+        struct election_event event = {.type = ELECTION_ANSWERED, .now = now, .answer = &answers[i]};
+        journal_answer(&run->journal, &answers[i]);
+        int error = step(run, &event);
+        if (error < 0) return error;
+    }
+    return 0;
+}
+
+static int wait_for_more(struct run *run) {
+    struct pollfd fds[KEEPER_POLLFDS + 1] = {0};
+    int64_t delay_ns = keeper_wake_ns(&run->keeper, clock_now());
+    if (run->wake_in_ns < delay_ns) delay_ns = run->wake_in_ns;
+    int error = clock_arm_timer(run->timer, delay_ns);
+    if (error < 0) return error;
+    keeper_pollfds(&run->keeper, fds);
+    fds[KEEPER_POLLFDS] = (struct pollfd){.fd = run->timer, .events = POLLIN};
+    error = store_wait(run->store, fds, KEEPER_POLLFDS + 1, LOOP_MOST_MS);
+    if (error < 0) return error;
+    uint64_t expirations; /* read only to take the readiness away */
+    if (fds[KEEPER_POLLFDS].revents != 0 && read(run->timer, &expirations, sizeof expirations) < 0 && errno != EAGAIN) {
+        return -errno;
+    }
+    return 0;
+}
+
+static int loop(struct run *run) {
+    struct election_event event = {.type = ELECTION_STARTED, .now = clock_now()};
+    int error = step(run, &event);
+    while (error == 0 && !run->done) {
+        error = wait_for_more(run);
+        if (error == 0) error = take_keeper_events(run, clock_now());
+        if (error == 0 && !run->done) error = take_answers(run);
+        event = (struct election_event){.type = ELECTION_TICKED, .now = clock_now()};
+        if (error == 0 && !run->done) error = step(run, &event);
+    }
+    return error;
+}
+
+static void prepare_election(struct run *run) {
+    const struct options *o = run->options;
+    struct election_config config = {
+        .ttl_ns = o->ttl_ms * NS_PER_MS,
+        .poll_ns = o->poll_ms * NS_PER_MS,
+        .give_up_ns = o->give_up_ms == OPTIONS_NEVER ? ELECTION_FOREVER : o->give_up_ms * NS_PER_MS,
+        .hold_ns = o->hold_ms * NS_PER_MS,
+        .margin_ns = lease_margin_ns(o->ttl_ms * NS_PER_MS),
+        .kill_after_ns = o->kill_after_ms * NS_PER_MS,
+        .request_timeout_ns = o->request_timeout_ms * NS_PER_MS,
+        .look_timeout_ns = LOOK_TIMEOUT_NS,
+        .retention_ns = o->retention_ms * NS_PER_MS,
+        .rejoin = o->rejoin,
+        .conflict_exit_code = o->conflict_exit_code,
+    };
+    (void)text_copy(config.node, sizeof config.node, o->node);
+    election_init(&run->election, &config);
+}
+
+/* Opens what a run needs, the guard first. Returns 0, or -errno with a line in reason. */
+static int open_run(struct run *run, char *const *command_environment, char *const *environment, char *reason) {
+    const struct options *o = run->options;
+    struct keeper_options keeper = {
+        .argv = o->command,
+        .environment = command_environment,
+        .stop_signal = o->stop_signal,
+        .ttl_ns = o->ttl_ms * NS_PER_MS,
+        .margin_ns = lease_margin_ns(o->ttl_ms * NS_PER_MS),
+        .kill_after_ns = o->kill_after_ms * NS_PER_MS,
+        .stop_timeout_ns = o->stop_timeout_ms == OPTIONS_NEVER ? INT64_MAX : o->stop_timeout_ms * NS_PER_MS,
+        .restartable = o->rejoin,
+    };
+    int error = keeper_init(&run->keeper, &keeper, reason);
+    if (error < 0) return error;
+    prepare_election(run);
+    run->timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (run->timer < 0) {
+        error = -errno;
+        (void)text_format(reason, TEXT_REASON_SIZE, "can't make a timer: %s", strerror(-error));
+    } else if ((run->store = bucket_open(o, environment, reason)) == NULL) {
+        error = -EINVAL;
+    }
+    return error;
+}
+
+static void close_run(struct run *run) {
+    store_close(run->store);
+    if (run->timer >= 0) (void)close(run->timer);
+    keeper_deinit(&run->keeper);
+}
+
+int run_command(const struct options *options, char *const *environment) {
+    struct run run = {.options = options, .timer = -1, .exit_code = EXIT_OWN_FAILURE};
+    char reason[TEXT_REASON_SIZE];
+    journal_init(&run.journal, options);
+    run.content.kind = SLOT_VACANCY;
+    if (holds_contains(environment, options->identity)) {
+        log_line(&run.journal.log, LOG_LEVEL_ERROR,
+                 "this command already runs under a leaderexec that holds %s: it would wait for its own parent; use "
+                 "another --lock, or run the command directly",
+                 options->identity);
+        return EXIT_OWN_FAILURE;
+    }
+    char **command_environment = holds_add(environment, options->identity);
+    if (command_environment == NULL) {
+        log_line(&run.journal.log, LOG_LEVEL_ERROR, "out of memory");
+        return EXIT_OWN_FAILURE;
+    }
+    if (open_run(&run, command_environment, environment, reason) < 0) {
+        log_line(&run.journal.log, LOG_LEVEL_ERROR, "%s", reason);
+    } else {
+        int error = loop(&run);
+        if (error < 0) {
+            run.exit_code = EXIT_OWN_FAILURE;
+            log_line(&run.journal.log, LOG_LEVEL_ERROR, "stopping: %s", strerror(-error));
+        }
+    }
+    close_run(&run);
+    free(command_environment);
+    return run.exit_code;
+}
