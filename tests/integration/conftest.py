@@ -1,0 +1,274 @@
+"""Fixtures of the integration tests.
+
+store        a fresh lock, in a directory and on Ceph in turn; tests that take it run on both
+build        the leaderexec under test: every build in LEADEREXEC_TEST_BUILDS ("plain=DIR asan=DIR") in turn
+leaderexec   starts leaderexec on store: run = leaderexec("--ttl", "4s", "--", "sleep", "1")
+child        the command line of tests/tools/child: leaderexec(..., "--", *child("-d", "100")), and child.terms(), child.lines()
+bucket_of    for tests on Ceph alone: a fresh bucket
+
+Whatever a test leaves running is killed, and the test fails.
+"""
+import os
+import random
+import shutil
+import signal
+import sys
+
+import pytest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+TOOLS = os.path.join(ROOT, "tests", "tools")
+sys.path[:0] = [HERE, TOOLS]
+
+import ceph as ceph_tool  # noqa: E402
+import processes  # noqa: E402
+import stores  # noqa: E402
+from control import Tool  # noqa: E402
+
+STORES = ("directory", "ceph")
+ASAN_OPTIONS = "abort_on_error=0:exitcode=99:detect_leaks=1:verify_asan_link_order=0:detect_stack_use_after_return=1"
+UBSAN_OPTIONS = "halt_on_error=1:exitcode=99:print_stacktrace=1"
+SANITIZER_SAYS = ("AddressSanitizer", "LeakSanitizer", "runtime error:")
+
+
+def builds():
+    """The builds to test, name to folder."""
+    text = os.environ.get("LEADEREXEC_TEST_BUILDS") or f"plain={ROOT}/build-test"
+    return dict(word.split("=", 1) for word in text.split())
+
+
+def pytest_configure(config):
+    """Once for all workers: a Ceph, unless there is one already (scripts/test starts it) or -k keeps away from it."""
+    config.addinivalue_line("markers", "alone: not while other tests load the machine")
+    if hasattr(config, "workerinput") or "LEADEREXEC_TEST_CEPH_ENDPOINT" in os.environ or config.option.collectonly:
+        return
+    if config.option.keyword == "directory":
+        return
+    config.own_ceph = ceph_tool.Ceph(f"/tmp/leaderexec-ceph-{os.getpid()}")
+    os.environ.update(config.own_ceph.environment())
+
+
+def pytest_unconfigure(config):
+    if hasattr(config, "own_ceph"):
+        config.own_ceph.stop()
+
+
+def pytest_generate_tests(metafunc):
+    if "build_name" in metafunc.fixturenames:
+        metafunc.parametrize("build_name", list(builds()), scope="session")
+    if "store_kind" in metafunc.fixturenames:
+        metafunc.parametrize("store_kind", STORES)
+
+
+@pytest.hookimpl(tryfirst=True, hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Lets fixtures see whether the test itself passed."""
+    outcome = yield
+    setattr(item, "report_" + call.when, outcome.get_result())
+
+
+@pytest.fixture(scope="session")
+def build(build_name):
+    return builds()[build_name]
+
+
+@pytest.fixture(scope="session")
+def owner():
+    """boto3's client for the user that owns the buckets on Ceph."""
+    return stores.s3_client(os.environ["LEADEREXEC_TEST_CEPH_ENDPOINT"], *ceph_tool.USERS["owner"])
+
+
+@pytest.fixture(scope="session")
+def shared_bucket(owner):
+    return make_bucket(owner)
+
+
+def make_bucket(client):
+    name = f"test-{random.SystemRandom().getrandbits(48):012x}"
+    client.create_bucket(Bucket=name)
+    return name
+
+
+@pytest.fixture
+def bucket_of(owner):
+    """bucket_of(): a fresh bucket on Ceph, for tests that change how it behaves."""
+    return lambda: make_bucket(owner)
+
+
+@pytest.fixture
+def tidy(request, tmp_path):
+    """The last to end: kills what is left, and fails the test for it where it had passed. A test that leaves something on purpose
+    (it killed a keeper by id, and its store's helper is still sleeping) clears it with processes.sweep() itself."""
+    processes.become_subreaper()
+    before = set(processes.descendants(os.getpid()))
+    kept = []
+    yield kept
+    found = processes.sweep(before)
+    passed = getattr(request.node, "report_call", None) is not None and request.node.report_call.passed
+    for run in kept:
+        run.process.poll()
+    if passed and found:
+        pytest.fail(f"still running after the test: {found}")
+    if passed:
+        shutil.rmtree(tmp_path, ignore_errors=True)
+
+
+class Store:
+    """One lock. environment: what leaderexec needs to find it. log: the same lock behind leaderexec's back."""
+
+    def __init__(self, kind, directory, bucket=None, prefix=None, endpoint=None, user="owner"):
+        self.kind, self.directory = kind, str(directory)
+        if kind == "directory":
+            self.folder = os.path.join(self.directory, "locks-here")
+            self.environment = {"LEADEREXEC_BUCKET": f"file:{self.folder}"}
+        else:
+            key, secret = ceph_tool.USERS[user]
+            self.endpoint = endpoint or os.environ["LEADEREXEC_TEST_CEPH_ENDPOINT"]
+            self.environment = {"LEADEREXEC_BUCKET": bucket, "LEADEREXEC_PREFIX": prefix or f"t{random.SystemRandom().getrandbits(48):012x}/",
+                                "AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret, "AWS_REGION": "us-east-1",
+                                "AWS_ENDPOINT_URL": self.endpoint}
+        self.log = stores.log_of_environment(self.environment)
+
+    def through(self, endpoint):
+        """The same lock by way of another endpoint, a proxy's."""
+        self.environment["TEST_STORE_ENDPOINT"] = self.endpoint
+        self.environment["AWS_ENDPOINT_URL"] = endpoint
+        return self
+
+    def slots(self):
+        return stores.slots(self.log)
+
+    def head(self):
+        found = self.slots()
+        return found[-1] if found else None
+
+    def holder_token(self):
+        head = self.head()
+        return head.record["token"] if head and head.record else None
+
+
+@pytest.fixture
+def store(store_kind, tmp_path, tidy, request):
+    bucket = request.getfixturevalue("shared_bucket") if store_kind == "ceph" else None
+    return Store(store_kind, tmp_path, bucket=bucket)
+
+
+@pytest.fixture
+def ceph_store(tmp_path, tidy, shared_bucket):
+    """For tests that need HTTP: the store, on Ceph only."""
+    return Store("ceph", tmp_path, bucket=shared_bucket)
+
+
+@pytest.fixture
+def tools(tmp_path, tidy):
+    """Starts proxies and bad stores: tools("proxy.py", target), tools("badstore.py")."""
+    started = []
+
+    def start(script, *arguments):
+        started.append(Tool(script, str(tmp_path), f"{script}.{len(started)}", *arguments))
+        return started[-1]
+
+    yield start
+    for tool in started:
+        tool.stop()
+
+
+class Gateways(ceph_tool.Ceph):
+    """More radosgw over the session's Ceph."""
+
+    def __init__(self, directory):
+        super().__init__(directory, conf=os.environ["LEADEREXEC_TEST_CEPH_CONF"])
+
+
+@pytest.fixture
+def own_gateway(tmp_path, tidy):
+    """A radosgw of the test's own over the common Ceph: it can be stopped without disturbing others."""
+    with Gateways(tmp_path / "gateway") as gateways:
+        yield gateways.gateway()
+
+
+def base_environment(build):
+    """What every run gets: a plain environment, sanitizers that speak up, no AWS files of the machine's."""
+    env = {name: os.environ[name] for name in ("PATH", "LANG", "TERM") if name in os.environ}
+    env.update(HOME="/nonexistent", AWS_EC2_METADATA_DISABLED="true", ASAN_OPTIONS=ASAN_OPTIONS, UBSAN_OPTIONS=UBSAN_OPTIONS,
+               LEADEREXEC=os.path.join(build, "cmd/leaderexec/leaderexec"), TOOLS=os.path.join(build, "tests/tools"))
+    return env
+
+
+class Launcher:
+    """Starts leaderexec. Its runs end with the test."""
+
+    def __init__(self, build, directory, kept):
+        self.binary = os.path.join(build, "cmd/leaderexec/leaderexec")
+        self.base, self.directory, self.runs = base_environment(build), str(directory), kept
+
+    def __call__(self, *arguments, store=None, env=None, before=(), **more):
+        """Runs [before...] leaderexec arguments; store None: whatever env says. Returns a processes.Run."""
+        whole = {**self.base, **(store.environment if store else {}), **(env or {})}
+        whole = {name: value for name, value in whole.items() if value is not None}
+        run = processes.Run([*before, self.binary, *map(str, arguments)], self.directory, f"run{len(self.runs)}", whole, **more)
+        self.runs.append(run)
+        return run
+
+    def kill(self):
+        for run in self.runs:
+            if run.poll() is None:
+                run.signal(signal.SIGTERM)
+                run.signal(signal.SIGCONT)
+        for run in self.runs:
+            try:
+                run.wait(10)
+            except processes.Timeout:
+                run.signal(signal.SIGKILL)
+                run.process.wait()
+
+
+@pytest.fixture
+def launch(build, tmp_path, tidy):
+    """launch(*arguments, store=..., env=...): leaderexec with a store named by hand."""
+    launcher = Launcher(build, tmp_path, tidy)
+    yield launcher
+    launcher.kill()
+    for run in tidy:
+        assert not any(word in run.err() for word in SANITIZER_SAYS), run.err()
+
+
+@pytest.fixture
+def leaderexec(launch, store):
+    """leaderexec(*arguments): on the store of the test."""
+    def start(*arguments, **more):
+        return launch(*arguments, store=store, **more)
+
+    start.binary = launch.binary
+    return start
+
+
+class Child:
+    """tests/tools/child as a command, and what it wrote."""
+
+    def __init__(self, build, directory):
+        self.binary, self.path = os.path.join(build, "tests/tools/child"), os.path.join(str(directory), "beats")
+
+    def __call__(self, *options):
+        return [self.binary, *map(str, options), self.path]
+
+    def lines(self, what=None):
+        return [line for line in stores.lines(self.path) if what in (None, line.what)]
+
+    def terms(self):
+        return stores.terms(self.path)
+
+    def wait_for_terms(self, count, timeout_s=processes.PATIENCE_S):
+        """Waits until so many leaders have begun; returns the newest term."""
+        processes.wait_until(lambda: len(self.terms()) >= count, f"leader {count} to begin", timeout_s)
+        return self.terms()[count - 1]
+
+    def assert_promise(self, store):
+        """No two leaders at once, tokens grow, nothing beats past its lease."""
+        assert stores.broken_promises(self.path, store.slots()) == []
+
+
+@pytest.fixture
+def child(build, tmp_path):
+    return Child(build, tmp_path)

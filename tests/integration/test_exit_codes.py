@@ -1,0 +1,161 @@
+"""Exit codes: the command's own where it ran, one clear line where it couldn't."""
+import os
+import signal
+import time
+
+import pytest
+from processes import boottime, wait_until
+
+FAST = ("--ttl", "4s", "--poll", "300ms")
+
+
+def one_line(run):
+    """The only line on stderr."""
+    text = run.err()
+    assert text.startswith("leaderexec: ") and text.count("\n") == 1 and text.endswith("\n") and len(text) > 30, text
+    return text
+
+
+@pytest.mark.parametrize("code", [0, 7, 255])
+def test_the_commands_exit_code_is_passed_on(leaderexec, code):
+    run = leaderexec(*FAST, "--", "sh", "-c", f"exit {code}")
+    assert run.wait() == code
+    assert run.err() == ""
+
+
+def test_a_command_killed_by_a_signal_gives_128_and_its_number(leaderexec):
+    assert leaderexec(*FAST, "--", "sh", "-c", "kill -SEGV $$").wait() == 139
+
+
+def test_a_command_that_isnt_found_gives_127(leaderexec, store):
+    run = leaderexec(*FAST, "--", "no-such-command-anywhere")
+    assert run.wait() == 127
+    assert "no-such-command-anywhere" in one_line(run)
+    assert store.head().body == b"free\n"
+
+
+def test_a_command_that_cant_be_run_gives_126(leaderexec, tmp_path):
+    (tmp_path / "job").write_text("not for running")
+    run = leaderexec(*FAST, "--", str(tmp_path / "job"))
+    assert run.wait() == 126
+    assert "job" in one_line(run)
+
+
+@pytest.mark.parametrize("arguments, says", [
+    (("--no-such-option",), "no-such-option"),
+    (("--ttl", "soon"), "soon"),
+    (("--ttl", "1s"), "2s"),
+    (("--ttl", "30s", "--kill-after", "9s"), "kill-after"),
+    (("--lock", "a/b"), "/"),
+    (("--on-loss", "shrug"), "rejoin"),
+])
+def test_an_option_that_makes_no_sense_gives_125(leaderexec, child, store, arguments, says):
+    run = leaderexec(*arguments, "--", *child("-d", 10))
+    assert run.wait() == 125
+    assert says in one_line(run)
+    assert child.lines() == [] and store.slots() == []
+
+
+def test_no_bucket_gives_125(launch):
+    run = launch("--", "true")
+    assert run.wait() == 125
+    assert "bucket" in one_line(run)
+
+
+def test_no_command_gives_125(leaderexec):
+    run = leaderexec(*FAST)
+    assert run.wait() == 125
+    one_line(run)
+
+
+def test_a_directory_that_cant_be_one_gives_125(launch, tmp_path):
+    (tmp_path / "file").write_text("")
+    run = launch("--bucket", f"file:{tmp_path}/file/locks", "--", "true")
+    assert run.wait() == 125
+    assert "file" in one_line(run)
+
+
+def leader(leaderexec, child, *options):
+    """A leader whose child beats."""
+    run = leaderexec(*FAST, *options, "--", *child())
+    child.wait_for_terms(1)
+    return run
+
+
+def test_a_busy_lock_gives_124_at_once_with_no_wait(leaderexec, child):
+    holder = leader(leaderexec, child)
+    run = leaderexec(*FAST, "--no-wait", "--", "false")
+    assert run.wait() == 124
+    assert run.err() == ""
+    holder.signal(signal.SIGTERM)
+    assert holder.wait() == 0
+
+
+def test_a_busy_lock_gives_124_after_the_time_that_wait_says(leaderexec, child):
+    leader(leaderexec, child)
+    before = boottime()
+    run = leaderexec(*FAST, "--wait", "2s", "--", "false")
+    assert run.wait() == 124
+    assert 1.95 <= boottime() - before < 8
+
+
+def test_a_busy_lock_gives_the_code_that_the_user_chose(leaderexec, child):
+    leader(leaderexec, child)
+    assert leaderexec(*FAST, "--no-wait", "-E", "0", "--", "false").wait() == 0
+    assert leaderexec(*FAST, "--no-wait", "--conflict-exit-code", "42", "--", "true").wait() == 42
+
+
+def test_a_wait_that_is_long_enough_ends_with_the_command_run(leaderexec):
+    first = leaderexec(*FAST, "--", "sleep", "1")
+    time.sleep(0.3)
+    assert leaderexec(*FAST, "--wait", "20s", "--", "sh", "-c", "exit 5").wait() == 5
+    assert first.wait() == 0
+
+
+def test_a_leaderexec_under_its_own_lock_gives_125_and_doesnt_wait_for_itself(leaderexec):
+    run = leaderexec(*FAST, "--", leaderexec.binary, *FAST, "--", "true")
+    assert run.wait() == 125
+    assert "LEADEREXEC_HOLDS" in run.err() or "already" in run.err() or "runs under" in run.err(), run.err()
+
+
+def test_a_leaderexec_under_another_lock_runs(leaderexec):
+    run = leaderexec(*FAST, "--", leaderexec.binary, "--lock", "another", *FAST, "--", "sh", "-c", "exit 9")
+    assert run.wait() == 9
+
+
+def test_a_signal_while_waiting_gives_128_and_its_number_and_runs_nothing(leaderexec, child, tmp_path):
+    leader(leaderexec, child)
+    run = leaderexec("-v", *FAST, "--", "touch", str(tmp_path / "ran"))
+    wait_until(lambda: run.err(), "the candidate to say that it waits")
+    run.signal(signal.SIGTERM)
+    assert run.wait() == 143
+    assert not os.path.exists(tmp_path / "ran")
+
+
+def test_help_and_version_go_to_stdout_and_give_0(launch):
+    run = launch("--help")
+    assert run.wait() == 0
+    assert run.err() == "" and "--ttl" in run.out() and run.out().count("\n") < 70
+    assert launch("--version").wait() == 0
+
+
+def test_the_child_gets_its_token_and_what_it_runs_under(leaderexec, store):
+    run = leaderexec(*FAST, "--", "sh", "-c", 'echo "$LEADEREXEC_TOKEN $LEADEREXEC_HOLDS"')
+    assert run.wait() == 0
+    token, holds = run.out().split()
+    assert int(token) == 1 and holds.endswith("leader")
+
+
+def test_status_tells_held_from_free(leaderexec, child, store):
+    assert leaderexec("status").wait() == 1
+    holder = leader(leaderexec, child, "--node-id", "node-of-mine")
+    run = leaderexec("status")
+    assert run.wait() == 0
+    assert "node-of-mine" in run.out()
+    run = leaderexec("status", "--json")
+    assert run.wait() == 0
+    import json
+    assert json.loads(run.out())["token"] == 1
+    holder.signal(signal.SIGTERM)
+    holder.wait()
+    assert leaderexec("status").wait() == 1
