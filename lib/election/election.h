@@ -225,7 +225,7 @@ struct election {
 };
 
 /* Prepares election for its first event, which must be ELECTION_STARTED. Copies config, whose values must fit together
- * (lease_check()). */
+ * (kill_after_ns at most lease_most_kill_after_ns()). */
 void election_init(struct election *election, const struct election_config *config);
 
 /* Takes one event, with the time in it, and says what to do: *actions is overwritten. After ELECTION_EXIT no event

@@ -2,7 +2,6 @@
 #ifndef ELECTION_LEASE_H
 #define ELECTION_LEASE_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 #define LEASE_TTL_MIN_MS  INT64_C(2000)
@@ -21,8 +20,8 @@ int64_t lease_default_kill_after_ns(int64_t ttl_ns);
 /* ttl / 6, at most 10 s: the default of --request-timeout. */
 int64_t lease_default_request_timeout_ns(int64_t ttl_ns);
 
-/* Checks kill_after + margin <= ttl / 3 - 100 ms, so that an outage of ttl / 3 goes unnoticed. Returns 0, or -EINVAL
- * with the sums in a line in reason[size]. */
-int lease_check(int64_t ttl_ns, int64_t kill_after_ns, char *reason, size_t size);
+/* What kill_after may be at most: kill_after + margin <= ttl / 3 - 100 ms, so that an outage of ttl / 3 goes unnoticed.
+ * Positive for every ttl from LEASE_TTL_MIN_MS on. */
+int64_t lease_most_kill_after_ns(int64_t ttl_ns);
 
 #endif
