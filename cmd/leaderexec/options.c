@@ -231,24 +231,6 @@ static int fail_kill_after(struct parse *parse) {
     return -EINVAL;
 }
 
-/* Refuses a kill-after that leaves no room in the lease, with the sums. */
-static int check_kill_after(const struct parse *parse) {
-    const struct options *options = parse->options;
-    int64_t ttl_ns = options->ttl_ms * NS_PER_MS, most_ns = lease_most_kill_after_ns(ttl_ns);
-    if (options->kill_after_ms * NS_PER_MS <= most_ns) return 0;
-    char kill_after[32], ttl[32], margin[32], most[32];
-    text_format_duration(kill_after, sizeof kill_after, options->kill_after_ms);
-    text_format_duration(ttl, sizeof ttl, options->ttl_ms);
-    text_format_duration(margin, sizeof margin, lease_margin_ns(ttl_ns) / NS_PER_MS);
-    text_format_duration(most, sizeof most, most_ns / NS_PER_MS);
-    (void)text_format(
-        parse->reason, TEXT_REASON_SIZE,
-        "--kill-after %s leaves no room in --ttl %s: kill-after + margin (%s) must be at most TTL/3 - 100ms; "
-        "choose --kill-after of at most %s, or a longer --ttl",
-        kill_after, ttl, margin, most);
-    return -EINVAL;
-}
-
 static int resolve_durations(struct parse *parse) {
     struct options *options = parse->options;
     const struct given *given = parse->given;
