@@ -153,6 +153,11 @@ static int take_keeper_events(struct run *run, struct instant now) {
         case KEEPER_NOTE:
             log_line(&run->journal.log, LOG_LEVEL_WARN, "%s", heard.text);
             continue;
+        case KEEPER_BROKEN: /* nothing runs, and nothing can be run any more */
+            log_line(&run->journal.log, LOG_LEVEL_ERROR, "%s", heard.text);
+            run->done = true;
+            run->exit_code = EXIT_OWN_FAILURE;
+            return 0;
         case KEEPER_SIGNALLED:
             run->from_kernel = heard.from_kernel;
             event.type = ELECTION_SIGNALLED;
