@@ -17,6 +17,7 @@
 #define S3_SECRET_KEY_SIZE 256
 #define S3_TOKEN_SIZE      4096 /* STS promises no limit; those seen have up to 2 KiB */
 #define S3_PATH_SIZE       1024
+#define S3_KEY_SIZE        1025 /* S3's keys have at most 1024 bytes */
 
 /* The command line's; NULL: not given. */
 struct s3_options {

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define S3_KEY_SIZE 1025 /* S3's keys have at most 1024 bytes */
+#include "s3/config.h"
 
 /* One object. Valid during the call only. */
 struct s3_object {

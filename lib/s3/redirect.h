@@ -1,0 +1,15 @@
+/* Which answers mean "ask again, signed otherwise": the bucket's region is another, or the store's clock is. */
+#ifndef S3_REDIRECT_H
+#define S3_REDIRECT_H
+
+#include <stdbool.h>
+
+#include "s3/response.h"
+
+/* Whether response says that the bucket is in response->region and a request signed for region was wrong. */
+bool s3_redirect_is_to_region(const struct s3_response *response, const char *region);
+
+/* Whether response says that the signature's time is too far from its own, response->date_ms. */
+bool s3_redirect_is_to_time(const struct s3_response *response);
+
+#endif
