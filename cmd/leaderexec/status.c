@@ -31,7 +31,7 @@ static int ask(struct store *store, const struct log_request *request, struct lo
         if (r == 0) r = store_wait(store, NULL, 0, (int)left_ms);
         while (r == 0 && !answered && store_next(store, answer)) answered = answer->id == request->id;
     }
-    if (r < 0) {
+    if (r != 0) {
         (void)text_format(reason, TEXT_REASON_SIZE, "the store can't be asked: %s", strerror(-r));
         return r;
     }
@@ -95,7 +95,7 @@ int status_command(const struct options *options, char *const *environment, cons
     } else if (r == 0) {
         verdict_format(&verdict, line, sizeof line);
     }
-    if (r < 0) {
+    if (r != 0) {
         log_line(log, LOG_LEVEL_ERROR, "the state of %s is unknown: %s", options->identity, reason);
         return EXIT_OWN_FAILURE;
     }
