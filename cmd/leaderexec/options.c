@@ -115,8 +115,9 @@ static int collect_typed(struct parse *parse, int argc, char *const *argv) {
     while ((found = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
         int id = find_id(found);
         if (id == OPTION_COUNT) return fail_getopt(parse, found, argv[optind > 1 ? optind - 1 : 1]);
+        order++;
         parse->given[id] =
-            (struct given){.text = optarg != NULL ? optarg : "", .origin = FROM_COMMAND_LINE, .order = ++order};
+            (struct given){.text = optarg != NULL ? optarg : "", .origin = FROM_COMMAND_LINE, .order = order};
     }
     parse->options->command = argv + optind;
     return 0;
