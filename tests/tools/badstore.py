@@ -8,7 +8,7 @@ Modes:
     ignore      ignores If-None-Match, as Ceph with versioning or s3rver do
     race        checks, waits 50 ms, then writes: right one at a time, wrong in a race
     html        answers everything with a web page: no S3 at all
-    deny        answers everything with 403 AccessDenied
+    error STATUS CODE   answers everything with that, such as error 403 AccessDenied
 
 CONTROL.log has a JSON line for each request: t (CLOCK_BOOTTIME, s), method, path, status.
 """
@@ -109,8 +109,8 @@ class Handler(BaseHTTPRequestHandler):
         mode, objects = self.server.control.mode, self.server.objects
         if mode == "html":
             self.reply(200, b"<!DOCTYPE html><html><body><h1>It works!</h1></body></html>", "text/html")
-        elif mode == "deny":
-            self.error(403, "AccessDenied")
+        elif mode.startswith("error "):
+            self.error(int(mode.split()[1]), mode.split()[2])
         elif self.command == "GET" and not key:
             self.reply(200, listing(bucket, query, objects))
         elif self.command in ("GET", "HEAD"):

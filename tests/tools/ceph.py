@@ -20,7 +20,11 @@ import sys
 import time
 import uuid
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import stores  # noqa: E402
+
 USERS = {"owner": ("OWNERKEY000000000000", "ownersecret"), "guest": ("GUESTKEY000000000000", "guestsecret")}
+BUCKET = "first-bucket"  # there from the start; the first one takes seconds to make
 START_S = 90
 
 CONF = """[global]
@@ -169,6 +173,7 @@ class Ceph:
         for name, (key, secret) in USERS.items():
             self.tool("radosgw-admin", "user", "create", f"--uid={name}", f"--display-name={name}",
                       f"--access-key={key}", f"--secret-key={secret}", "--max-buckets=100000")
+        stores.s3_client(self.endpoint, *USERS["owner"]).create_bucket(Bucket=BUCKET)
 
     def gateway(self):
         """Starts one more radosgw over the same data."""
@@ -176,7 +181,11 @@ class Ceph:
         return Gateway(self, f"rgw.{os.getpid()}.{self.gateways}")
 
     def environment(self):
-        return {"LEADEREXEC_TEST_CEPH_CONF": self.conf, "LEADEREXEC_TEST_CEPH_ENDPOINT": self.endpoint}
+        """What finds it: for the tests, and for anything that reads AWS's variables."""
+        key, secret = USERS["owner"]
+        return {"LEADEREXEC_TEST_CEPH_CONF": self.conf, "LEADEREXEC_TEST_CEPH_ENDPOINT": self.endpoint,
+                "LEADEREXEC_TEST_CEPH_BUCKET": BUCKET, "AWS_ENDPOINT_URL": self.endpoint, "AWS_ACCESS_KEY_ID": key,
+                "AWS_SECRET_ACCESS_KEY": secret, "AWS_REGION": "us-east-1"}
 
     def stop(self, keep=False):
         for process in reversed(self.processes):

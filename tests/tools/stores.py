@@ -37,7 +37,7 @@ class DirectoryLog:
 
     def objects(self):
         found = {}
-        for name in os.listdir(self.folder) if os.path.isdir(self.folder) else []:
+        for name in self.names():
             path = os.path.join(self.folder, name)
             try:
                 if os.path.isfile(path):
@@ -46,6 +46,9 @@ class DirectoryLog:
             except FileNotFoundError:
                 pass
         return found
+
+    def names(self):
+        return os.listdir(self.folder) if os.path.isdir(self.folder) else []
 
     def put(self, name, body):
         path = os.path.join(self.folder, name)
@@ -64,14 +67,17 @@ class S3Log:
     def __init__(self, client, bucket, prefix, lock):
         self.client, self.bucket, self.folder = client, bucket, f"{prefix}{lock}/"
 
+    def names(self):
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.folder)
+        return [entry["Key"][len(self.folder):] for page in pages for entry in page.get("Contents", [])]
+
     def objects(self):
         found = {}
-        for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.folder):
-            for entry in page.get("Contents", []):
-                try:
-                    found[entry["Key"][len(self.folder):]] = self.client.get_object(Bucket=self.bucket, Key=entry["Key"])["Body"].read()
-                except self.client.exceptions.NoSuchKey:
-                    pass
+        for name in self.names():
+            try:
+                found[name] = self.client.get_object(Bucket=self.bucket, Key=self.folder + name)["Body"].read()
+            except self.client.exceptions.NoSuchKey:
+                pass
         return found
 
     def put(self, name, body):
