@@ -18,6 +18,7 @@
 #define DYING_MAX       8 /* workers that were killed and live on; beyond that the disk is taken for gone */
 #define OWN_POLLFDS     (LOG_LANES + DYING_MAX)
 #define LIFETIME_ADD_MS 50 /* a worker kills itself only where we failed to */
+#define CLOSE_WAIT_MS   100
 #define BODY_MAX        (INT64_C(16) << 20)
 
 _Static_assert(sizeof(struct log_answer) <= WORKER_ANSWER_MAX, "an answer goes through the pipe in one piece");
@@ -225,12 +226,24 @@ static bool take_answer(struct store *base, struct log_answer *answer) {
     return false;
 }
 
+/* Gives workers that are about to end the time to do so: a zombie that we left behind would stay with an init that
+ * reaps none. */
+static void await_dying(struct directory_store *store) {
+    int64_t end_ns = clock_now().wait_ns + CLOSE_WAIT_MS * NS_PER_MS;
+    for (reap_dying(store); store->dying_count > 0; reap_dying(store)) {
+        struct pollfd ended = {.fd = store->dying[0].pidfd, .events = POLLIN};
+        int64_t left_ns = end_ns - clock_now().wait_ns;
+        if (left_ns <= 0) return;
+        (void)poll(&ended, 1, (int)(left_ns / NS_PER_MS) + 1);
+    }
+}
+
 static void close_store(struct store *base) {
     struct directory_store *store = from_store(base);
     for (size_t i = 0; i < LOG_LANES; i++) {
         if (store->lanes[i].state == LANE_RUNNING) dismiss(store, &store->lanes[i]);
     }
-    reap_dying(store);
+    await_dying(store);
     for (size_t i = 0; i < store->dying_count; i++) worker_forget(&store->dying[i]);
     free(store->pollfds);
     free(store);

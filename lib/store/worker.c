@@ -89,7 +89,9 @@ int worker_start(struct worker *worker, int64_t lifetime_ms, worker_task *task, 
         memcpy(result, answer, answer_size);
         if (!settle_in(parent, lifetime_ms, &fds[1])) _exit(EXIT_FAILURE);
         task(input, result);
-        _exit(write(fds[1], result, answer_size) == (ssize_t)answer_size ? EXIT_SUCCESS : EXIT_FAILURE);
+        bool told = write(fds[1], result, answer_size) == (ssize_t)answer_size;
+        (void)close_range(0, ~0U, 0);
+        _exit(told ? EXIT_SUCCESS : EXIT_FAILURE);
     }
     int error = pid < 0 ? errno : 0;
     (void)close(fds[1]);
@@ -101,20 +103,25 @@ int worker_start(struct worker *worker, int64_t lifetime_ms, worker_task *task, 
     return 0;
 }
 
+static void close_answer(struct worker *worker) {
+    if (worker->answer_fd >= 0) (void)close(worker->answer_fd);
+    worker->answer_fd = -1;
+}
+
 enum worker_state worker_collect(struct worker *worker, void *answer, size_t answer_size) {
     char result[WORKER_ANSWER_MAX];
     ssize_t got = read(worker->answer_fd, result, answer_size);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return WORKER_BUSY;
+    close_answer(worker);
     if (got != (ssize_t)answer_size) return WORKER_DIED;
     memcpy(answer, result, answer_size);
     return WORKER_ANSWERED;
 }
 
 void worker_dismiss(struct worker *worker) {
-    /* Never by its number, which may be another's by now. */
-    if (worker->pidfd >= 0) (void)pidfd_send_signal(worker->pidfd, SIGKILL, NULL, 0);
-    if (worker->answer_fd >= 0) (void)close(worker->answer_fd);
-    worker->answer_fd = -1;
+    /* One that answered ends by itself. Never by its number, which may be another's by now. */
+    if (worker->answer_fd >= 0 && worker->pidfd >= 0) (void)pidfd_send_signal(worker->pidfd, SIGKILL, NULL, 0);
+    close_answer(worker);
 }
 
 bool worker_reap(struct worker *worker) {

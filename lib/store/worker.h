@@ -21,7 +21,7 @@
 struct worker {
     pid_t pid;
     int pidfd;     /* readable once it is dead; -1: this kernel gave none, and only its lifetime ends it early */
-    int answer_fd; /* readable once it answered or died; -1: dismissed */
+    int answer_fd; /* readable once it answered or died; -1: it was collected or dismissed */
 };
 
 #define WORKER_NONE ((struct worker){.pid = 0, .pidfd = -1, .answer_fd = -1})
@@ -40,10 +40,10 @@ enum worker_state {
     WORKER_DIED,     /* without an answer */
 };
 
-/* Takes the answer where it has come. */
+/* Takes the answer where it has come. Not after anything but WORKER_BUSY. */
 enum worker_state worker_collect(struct worker *worker, void *answer, size_t answer_size);
 
-/* Kills it, if it lives, and forgets its answer. What it was doing may still come about. */
+/* Kills it, unless it has answered, and forgets its answer. What it was doing may still come about. */
 void worker_dismiss(struct worker *worker);
 
 /* Reaps a dismissed worker. Returns whether it is gone; *worker is WORKER_NONE then. */
