@@ -2,12 +2,11 @@
 import os
 import signal
 import statistics
-import subprocess
 import sys
 import time
 
 import pytest
-from processes import alive, boottime, wait_until
+from processes import alive, boottime, command_line, descendants, wait_until
 
 FAST = ("--ttl", "4s", "--poll", "300ms")
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -247,6 +246,6 @@ def test_a_command_that_kills_its_own_group_takes_nothing_of_ours_along(leaderex
 
 def test_the_shells_kill_sees_the_signal_that_the_command_died_of(leaderexec):
     run = leaderexec(*FAST, "--", "sleep", "30")
-    wait_until(lambda: subprocess.run(["pgrep", "-f", "^sleep 30$"], capture_output=True).returncode == 0, "the command")
+    wait_until(lambda: "sleep 30" in map(command_line, descendants(run.pid)), "the command")
     run.signal(signal.SIGTERM)
     assert run.wait() == 143
