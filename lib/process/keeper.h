@@ -1,26 +1,28 @@
 /* The keeper's half of running a command: the guard's handle, the signals, the reaping (design, section 2).
  *
- * How to use it: keeper_init() first of all after option parsing, before anything opens a descriptor, starts a thread or a
- * process, or links a network library's state; wait on keeper_pollfds() until keeper_wake_ns() at the latest; then keeper_next()
- * until it has nothing more to say. keeper_start(), keeper_extend(), keeper_stop() tell the guard what the election decided;
- * keeper_next() answers a start with one KEEPER_GONE. Knows no store and no election: deadlines come in as instants of the lease clock.
+ * How to use it: keeper_init() first of all after option parsing, before anything opens a descriptor, starts a thread
+ * or a process, or links a network library's state; wait on keeper_pollfds() until keeper_wake_ns() at the latest; then
+ * keeper_next() until it has nothing more to say. keeper_start(), keeper_extend(), keeper_stop() tell the guard what
+ * the election decided; keeper_next() answers a start with one KEEPER_GONE. Knows no store and no election: deadlines
+ * come in as instants of the lease clock.
  *
- * What it makes of the calling process: a subreaper; TERM, INT, QUIT, HUP, USR1, USR2, WINCH and CHLD blocked and read from a
- * descriptor (but for those ignored at start); PIPE, TTIN and TTOU ignored, TSTP too where it leads its session; no core dumps;
- * descriptors 0 and 1 (and 2, where it was closed) are /dev/null, 2 stays, and every other inherited one is closed. The guard keeps
- * all of them for the command, and lets go of them once the command has started (with `restartable`: never, since the next
- * start needs them again).
+ * What it makes of the calling process: a subreaper; TERM, INT, QUIT, HUP, USR1, USR2, WINCH and CHLD blocked and read
+ * from a descriptor (but for those ignored at start); PIPE, TTIN and TTOU ignored, TSTP too where no shell is there
+ * that would continue it; no core dumps;
+ * descriptors 0 and 1 (and 2, where it was closed) are /dev/null, 2 stays, and every other inherited one is closed. The
+ * guard keeps all of them for the command, and lets go of them once the command has started (with `restartable`: never,
+ * since the next start needs them again).
  *
- * Children that aren't the command's: those that the process had at keeper_init(), or that are older than the guard, are reaped when
- * they end, never killed. The caller's own short-lived helper processes must be clones without an exit signal (as
- * lib/store/worker.h makes them): the keeper neither reaps, kills nor waits for those, so that one that hangs hangs nothing else. Any other child
- * of this process counts as the command's when the guard is lost. */
+ * Children that aren't the command's: those that the process had at keeper_init(), or that are older than the guard,
+ * are reaped when they end, never killed. The caller's own short-lived helper processes must be clones without an exit
+ * signal (as lib/store/worker.h makes them): the keeper neither reaps, kills nor waits for those, so that one that
+ * hangs hangs nothing else. Any other child of this process counts as the command's when the guard is lost. */
 #ifndef PROCESS_KEEPER_H
 #define PROCESS_KEEPER_H
 
 #include <poll.h>
-#include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -44,11 +46,13 @@ enum keeper_stop {
 
 enum keeper_event_type {
     KEEPER_NOTHING,
-    KEEPER_SIGNALLED, /* TERM, INT or QUIT came (those not ignored at start): signal, from_kernel. Once for each of the three; what comes
-                         again after keeper_stop() is passed on or dropped here */
-    KEEPER_GONE,      /* the command and all it started are dead and reaped: end, exit_code, exec_errno. Once for each start */
-    KEEPER_NOTE,      /* a line for people in text: a descendant that can't be signalled, a guard continued ... */
-    KEEPER_BROKEN,    /* the guard died while nothing ran: no command can be started any more; why in text. Once; leave with 125 */
+    KEEPER_SIGNALLED, /* TERM, INT or QUIT came (those not ignored at start): signal, from_kernel. Once for each of the
+                         three; what comes again after keeper_stop() is passed on or dropped here */
+    KEEPER_GONE, /* the command and all it started are dead and reaped: end, exit_code, exec_errno. Once for each start
+                  */
+    KEEPER_NOTE, /* a line for people in text: a descendant that can't be signalled, a guard continued ... */
+    KEEPER_BROKEN, /* the guard died while nothing ran: no command can be started any more; why in text. Once; leave
+                      with 125 */
 };
 
 /* How a run ended; the same order as the election's enum child_end, which this folder doesn't know. */
@@ -68,8 +72,9 @@ struct keeper_event {
     char text[256];
 };
 
-#define KEEPER_POLLFDS   2
-#define KEEPER_SPARE_MAX 64 /* children at start that are remembered by their number; those beyond are told by their age alone */
+#define KEEPER_POLLFDS 2
+#define KEEPER_SPARE_MAX                                                                                               \
+    64 /* children at start that are remembered by their number; those beyond are told by their age alone */
 
 /* Who watches the time of a run. */
 enum keeper_state {
@@ -88,25 +93,31 @@ struct keeper {
     int socket;         /* to the guard; -1: closed */
     int signals;        /* signalfd */
     int proc;           /* /proc, as it was at start */
-    sigset_t watched;   /* what comes through signals */
     bool foreground;    /* the command shares our process group, because there is a terminal */
     bool leads_session;
-    pid_t spared[KEEPER_SPARE_MAX]; /* children that were there before us; 0: none */
-    int64_t lease_end_ns;           /* lease clock; what the guard was told last */
-    int64_t ack_by_ns;              /* lease clock; INT64_MAX: nothing unacknowledged */
-    unsigned told;                  /* a bit for each signal reported */
-    bool stopping;                  /* keeper_stop() was called in this run */
-    bool broken_told;
-    int exit_code; /* of this run, where the guard told before it was lost */
+    pid_t spared[KEEPER_SPARE_MAX]; /* children that were there before us */
+    size_t spared_count;
+    bool guard_continued; /* and not yet told */
+    unsigned told;        /* a bit for each signal reported */
+
+    /* the run under way */
+    int64_t lease_end_ns; /* lease clock; what the guard was told last */
+    unsigned sequence;    /* of the last message to the guard */
+    int64_t ack_by_ns;    /* lease clock, for that message; INT64_MAX: acknowledged */
+    bool stopping;        /* keeper_stop() was called */
+    pid_t group;          /* the command's own; 0: none, or not known yet */
+
+    /* taking over */
     enum keeper_end end;
-    int64_t next_sweep_ns; /* lease clock, while taking over */
-    unsigned idle_sweeps;  /* in a row that changed nothing */
+    int64_t next_sweep_ns; /* lease clock */
+    unsigned sweeps;
+    unsigned empty_sweeps; /* in a row */
     pid_t complained;      /* about whom the last note was */
 };
 
-/* Remembers how the process was started, forks the guard and sets up signals and descriptors as above. Copies *options; the strings it
- * points to must stay. Returns 0, or -errno with a line in reason[TEXT_REASON_SIZE]: no usable /proc (another PID namespace's,
- * or none), no memory, a guard that couldn't set itself up. */
+/* Remembers how the process was started, forks the guard and sets up signals and descriptors as above. Copies *options;
+ * the strings it points to must stay. Returns 0, or -errno with a line in reason[TEXT_REASON_SIZE]: no usable /proc
+ * (another PID namespace's, or none), no memory, a guard that couldn't set itself up. */
 int keeper_init(struct keeper *keeper, const struct keeper_options *options, char *reason);
 
 /* Fills in what to wait for (fd -1 where there is nothing). */
@@ -115,24 +126,25 @@ void keeper_pollfds(const struct keeper *keeper, struct pollfd out[KEEPER_POLLFD
 /* Nanoseconds until keeper_next() must be called at the latest, even if no descriptor is ready; INT64_MAX: never. */
 int64_t keeper_wake_ns(const struct keeper *keeper, struct instant now);
 
-/* Reads what came, reaps, passes signals on, takes over from a lost guard; sets *event. Call again until KEEPER_NOTHING. Returns 0, or -errno where
- * signals can't be read any more, which is fatal. */
+/* Reads what came, reaps, passes signals on, takes over from a lost guard; sets *event. Call again until
+ * KEEPER_NOTHING. Returns 0, or -errno where signals can't be read any more, which is fatal. */
 int keeper_next(struct keeper *keeper, struct instant now, struct keeper_event *event);
 
-/* Starts the command with token; it and all that it starts are dead by lease_end_ns - margin unless that is moved. Returns 0 (a
- * KEEPER_GONE will come, whatever happens), -ESRCH without a guard, -EBUSY while a command runs. */
+/* Starts the command with token; it and all that it starts are dead by lease_end_ns - margin unless that is moved.
+ * Returns 0 (a KEEPER_GONE will come, whatever happens), -ESRCH without a guard, -EBUSY while a command runs. */
 int keeper_start(struct keeper *keeper, int64_t token, int64_t lease_end_ns);
 
-/* The lease now ends at lease_end_ns (never earlier than before). Returns 0, or -ESRCH where nothing runs; a guard that can't be
- * told is dealt with by keeper_next(). */
+/* The lease now ends at lease_end_ns (never earlier than before). Returns 0, or -ESRCH where nothing runs; a guard that
+ * can't be told is dealt with by keeper_next(). */
 int keeper_extend(struct keeper *keeper, int64_t lease_end_ns);
 
-/* Stops the command. signal and from_kernel as KEEPER_SIGNALLED had them (0: no signal told us): INT and QUIT reach the command as
- * themselves, everything else as the stop signal, and nothing is sent that a terminal sent already. Told again, only a stricter mode
- * changes anything. Returns 0, or -ESRCH where nothing runs. */
+/* Stops the command. signal and from_kernel as KEEPER_SIGNALLED had them (0: no signal told us): INT and QUIT reach the
+ * command as themselves, everything else as the stop signal, and nothing is sent that a terminal sent already. Told
+ * again, only a stricter mode changes anything. Returns 0, or -ESRCH where nothing runs. */
 int keeper_stop(struct keeper *keeper, enum keeper_stop mode, int signal, bool from_kernel);
 
-/* Lets the guard end (what still runs is killed first) and closes the descriptors. Signals stay as keeper_init() set them. Idempotent. */
+/* Lets the guard end (what still runs is killed first) and closes the descriptors. Signals stay as keeper_init() set
+ * them. Idempotent. */
 void keeper_deinit(struct keeper *keeper);
 
 #endif

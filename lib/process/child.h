@@ -1,0 +1,66 @@
+/* Starting the command, as if by whoever started leaderexec: its mask, dispositions, descriptors and arguments.
+ * Everything that needs memory is done in child_prepare(), so that the start itself can't fail for the lack of it.
+ * Knows no deadlines. */
+#ifndef PROCESS_CHILD_H
+#define PROCESS_CHILD_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define CHILD_TOKEN_VARIABLE "LEADEREXEC_TOKEN"
+
+/* As a shell reports them. */
+#define CHILD_EXIT_CANNOT_RUN 126
+#define CHILD_EXIT_NOT_FOUND  127
+#define CHILD_EXIT_SIGNALLED  128
+
+/* What leaderexec was given and the command gets back. */
+struct child_origin {
+    sigset_t mask;
+    bool chld_ignored;
+};
+
+/* A command ready to be started, again and again. Copies of everything, so that the originals may be overwritten. */
+struct child {
+    struct child_origin origin;
+    bool foreground; /* in the process group of the keeper, whose terminal it shares; else in one of its own */
+    pid_t shared_group;
+    char **arguments;       /* NULL-terminated */
+    char **shell_arguments; /* for a script without an interpreter line, as execvp(3) does it */
+    char **environment;
+    char *token;      /* where the token is written, in one of environment */
+    const char *path; /* PATH, in environment or the usual default */
+    char *program;    /* room for a folder of PATH and the name */
+    size_t program_size;
+
+    pid_t pid;  /* 0: not running, or reaped */
+    int report; /* where the start reports the errno of a failed exec; -1: none */
+};
+
+/* Copies argv and environment (its LEADEREXEC_TOKEN left out). Returns 0 or -ENOMEM. */
+int child_prepare(struct child *child, char *const *argv, char *const *environment, const struct child_origin *origin);
+
+/* Gives back what child_prepare() took. Idempotent. */
+void child_deinit(struct child *child);
+
+/* Forks and execs with token in the environment. The new process dies with the caller (PR_SET_PDEATHSIG). Allocates
+ * nothing. Returns 0 with child->pid set, or -errno where it couldn't be forked. */
+int child_start(struct child *child, int64_t token);
+
+/* The group that is the command's own; 0: it has none, or doesn't run. */
+pid_t child_group(const struct child *child);
+
+/* Sends signal to the command's group, or to the command alone where it shares ours. Nothing where it doesn't run. */
+void child_signal(const struct child *child, int signal);
+
+/* Takes note of the command's end as waitid(2) had it, which reaped it. Sets what a shell would report, and the errno
+ * of a failed exec (0: it ran). */
+void child_ended(struct child *child, const siginfo_t *info, int *exit_code, int *exec_errno);
+
+/* What a shell reports for a command that can't be run because of that errno: 127 where it wasn't found, else 126. */
+int child_exit_code_of(int exec_errno);
+
+#endif

@@ -1,0 +1,146 @@
+/* Everything below a process; see descendants.h. */
+#include "process/descendants.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
+
+/* Breadth first: those found so far and whose children they were. */
+struct round {
+    const struct descendants *who;
+    int signal;
+    struct descendants_seen *seen;
+    size_t count;
+    pid_t found[DESCENDANTS_MAX];
+    pid_t parent[DESCENDANTS_MAX];
+    pid_t expanding; /* the parent of those visited now */
+    bool added;
+};
+
+static bool is_spared(const struct round *r, pid_t pid) {
+    const struct descendants *who = r->who;
+    for (size_t i = 0; i < who->spared_count; i++) {
+        if (who->spared[i] == pid) return true;
+    }
+    if (who->born == 0 && !who->spare_quiet) return false;
+    struct process_info info;
+    if (procfs_read(who->proc, pid, &info) != 0)
+        return false; /* hidden: another user's, so it can't be a helper of ours */
+    return info.born < who->born || (who->spare_quiet && info.exit_signal == 0);
+}
+
+static void note_refusal(struct round *r, pid_t pid) {
+    if (r->seen->refused != 0) return;
+    struct process_info info = {.name = "?"};
+    (void)procfs_read(r->who->proc, pid, &info);
+    r->seen->refused = pid;
+    memcpy(r->seen->refused_name, info.name, sizeof r->seen->refused_name);
+}
+
+static void signal_child(struct round *r, pid_t pid) {
+    if (kill(pid, r->signal) != 0) {
+        if (errno == EPERM) note_refusal(r, pid);
+        return;
+    }
+    if (r->signal != SIGKILL) (void)kill(pid, SIGCONT);
+}
+
+static void signal_stranger(struct round *r, pid_t pid, pid_t parent) {
+    int fd = pidfd_open(pid, 0);
+    if (fd < 0) return; /* gone; or no such call: it will be a child of ours once its parent is dead */
+    struct process_info info;
+    bool still_ours = procfs_read(r->who->proc, pid, &info) == 0 && info.parent == parent && info.born >= r->who->born;
+    if (still_ours) {
+        int error = pidfd_send_signal(fd, r->signal, NULL, 0) != 0 ? errno : 0;
+        if (error == EPERM) note_refusal(r, pid);
+        if (error == 0 && r->signal != SIGKILL) (void)pidfd_send_signal(fd, SIGCONT, NULL, 0);
+    }
+    (void)close(fd);
+}
+
+static bool visit_child(void *context, pid_t pid) {
+    struct round *r = context;
+    bool own = r->expanding == r->who->root;
+    if (own && is_spared(r, pid)) return true;
+    if (own) r->seen->children++;
+    if (r->count == DESCENDANTS_MAX) return own; /* own ones are counted to the end */
+    r->found[r->count] = pid;
+    r->parent[r->count] = r->expanding;
+    r->count++;
+    return true;
+}
+
+/* A group is signalled in one go, which no fork escapes. Its number is the group's as long as a child of ours is in it,
+ * dead or alive. */
+static void kill_group(const struct round *r) {
+    pid_t group = r->who->group;
+    if (group == 0 || r->signal != SIGKILL) return;
+    for (size_t i = 0; i < r->count; i++) {
+        if (getpgid(r->found[i]) != group) continue;
+        (void)kill(-group, SIGKILL);
+        return;
+    }
+}
+
+static void signal_one(struct round *r, size_t i) {
+    if (r->parent[i] == r->who->root) {
+        signal_child(r, r->found[i]);
+    } else {
+        signal_stranger(r, r->found[i], r->parent[i]);
+    }
+}
+
+static bool is_found(const struct round *r, pid_t pid) {
+    if (pid == r->who->root) return true;
+    for (size_t i = 0; i < r->count; i++) {
+        if (r->found[i] == pid) return true;
+    }
+    return false;
+}
+
+static bool visit_any(void *context, pid_t pid) {
+    struct round *r = context;
+    struct process_info info;
+    if (is_found(r, pid) || procfs_read(r->who->proc, pid, &info) != 0 || !is_found(r, info.parent)) return true;
+    r->expanding = info.parent;
+    size_t before = r->count;
+    (void)visit_child(r, pid);
+    if (r->count > before) r->added = true;
+    return true;
+}
+
+/* Where the kernel keeps no lists of children: all processes again and again until no more of ours turn up. */
+static void find_by_parents(struct round *r) {
+    r->seen->incomplete = true; /* no list of a moment: somebody may have been forked behind our back */
+    do {
+        r->added = false;
+        if (procfs_all(r->who->proc, visit_any, r) != 0) return;
+    } while (r->added && r->count < DESCENDANTS_MAX);
+    kill_group(r);
+    for (size_t i = 0; i < r->count; i++) signal_one(r, i);
+}
+
+static void expand(struct round *r, size_t i) {
+    struct process_info info = {.threads = 0};
+    if (procfs_read(r->who->proc, r->found[i], &info) != 0) return;
+    r->expanding = r->found[i];
+    (void)procfs_children(r->who->proc, r->found[i], info.threads, visit_child, r);
+}
+
+void descendants_signal(const struct descendants *who, int signal, struct descendants_seen *seen) {
+    struct round r = {.who = who, .signal = signal, .seen = seen, .expanding = who->root};
+    *seen = (struct descendants_seen){0};
+    int error = who->walk_all ? -ENOTSUP : procfs_children(who->proc, who->root, 0, visit_child, &r);
+    if (error == -ENOTSUP) {
+        find_by_parents(&r);
+        return;
+    }
+    if (error != 0) seen->incomplete = true;
+    kill_group(&r);
+    for (size_t i = 0; i < r.count; i++) {
+        expand(&r, i); /* first, since the dead have no children */
+        signal_one(&r, i);
+    }
+}

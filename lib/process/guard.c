@@ -1,0 +1,313 @@
+/* The guard's loop: what happened goes into guard_step(), what comes out is done; see guard.h. */
+#include "process/guard.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "process/descendants.h"
+#include "process/descriptors.h"
+#include "process/message.h"
+
+#define NOTE_AFTER_ROUNDS 64 /* of killing, before somebody who can't be killed is worth a line */
+
+struct guard_process {
+    const struct guard_setup *setup;
+    struct guard core;
+    struct guard_actions actions;
+    struct child child;
+    struct process_info self;
+    pid_t group; /* the command's own; stays when the command has ended. 0: none */
+    int signals;
+    int timer;
+    timer_t wake_timer; /* SIGCONT to ourselves just past the deadline, for whoever stopped us */
+    timer_t kill_timer; /* SIGKILL a little later, for whatever else keeps us from working */
+    bool keeper_gone;
+    unsigned sequence; /* the newest message from the keeper */
+    bool ack_due;
+    bool gone_due;
+    struct message gone;
+    unsigned kill_rounds;
+    pid_t complained; /* about whom */
+};
+
+static void step(struct guard_process *g, struct guard_event event);
+
+/* --- talking --- */
+
+static void send_note(struct guard_process *g, const struct descendants_seen *seen) {
+    if (seen->refused == 0 || seen->refused == g->complained || g->kill_rounds < NOTE_AFTER_ROUNDS) return;
+    struct message note = {.type = MESSAGE_NOTE};
+    char name[PROCFS_NAME_SIZE];
+    text_copy_printable(name, sizeof name, seen->refused_name);
+    (void)text_format(
+        note.text, sizeof note.text,
+        "can't signal process %d (%s), which the command started: it became another user's; end it by hand, the lock "
+        "isn't freed before",
+        (int)seen->refused, name);
+    if (message_send(g->setup->socket, &note) == 0) g->complained = seen->refused;
+}
+
+/* Says what is due and couldn't be said at once. A keeper that is stopped reads nothing; nothing here waits for it. */
+static void send_due(struct guard_process *g) {
+    if (g->ack_due) {
+        struct message ack = {.type = MESSAGE_ACK, .sequence = g->sequence, .group = child_group(&g->child)};
+        if (message_send(g->setup->socket, &ack) == 0) g->ack_due = false;
+    }
+    if (g->gone_due && message_send(g->setup->socket, &g->gone) == 0) g->gone_due = false;
+}
+
+static enum guard_event_type event_of(enum message_type type) {
+    switch (type) {
+    case MESSAGE_START:
+        return GUARD_TOLD_START;
+    case MESSAGE_EXTEND:
+        return GUARD_TOLD_EXTEND;
+    case MESSAGE_SHUTDOWN:
+        return GUARD_TOLD_SHUTDOWN;
+    case MESSAGE_LOST:
+        return GUARD_TOLD_LOST;
+    case MESSAGE_SIGNAL:
+        return GUARD_TOLD_SIGNAL;
+    case MESSAGE_READY:
+    case MESSAGE_ACK:
+    case MESSAGE_GONE:
+    case MESSAGE_NOTE:
+        break; /* those are ours to send */
+    }
+    return GUARD_TICKED;
+}
+
+static void read_messages(struct guard_process *g) {
+    struct message m;
+    while (!g->keeper_gone) {
+        int got = message_receive(g->setup->socket, &m);
+        if (got == 0) return;
+        if (got < 0) { /* the end of file; what else it may be, there is no keeper to obey */
+            g->keeper_gone = true;
+            return;
+        }
+        if (m.type != MESSAGE_SIGNAL) {
+            g->sequence = m.sequence;
+            g->ack_due = true;
+        }
+        step(g, (struct guard_event){
+                    .type = event_of(m.type), .token = m.token, .lease_end_ns = m.lease_end_ns, .signal = m.signal});
+    }
+}
+
+/* --- doing what was decided --- */
+
+static void launch(struct guard_process *g, int64_t token) {
+    int error = child_start(&g->child, token);
+    g->group = child_group(&g->child);
+    if (!g->setup
+             ->restartable) { /* the command has them now; kept open here, a reader that it closes would never know */
+        int kept[] = {g->setup->socket, g->setup->proc, g->signals, g->timer, g->child.report};
+        descriptors_close_others(kept, sizeof kept / sizeof kept[0]);
+    }
+    if (error == 0) return;
+    step(g,
+         (struct guard_event){.type = GUARD_COMMAND_ENDED, .exit_code = CHILD_EXIT_CANNOT_RUN, .exec_errno = -error});
+}
+
+static void signal_all(struct guard_process *g, int signal) {
+    struct descendants who = {.proc = g->setup->proc, .root = getpid(), .group = g->group};
+    struct descendants_seen seen;
+    if (signal == SIGKILL && g->child.pid != 0) child_signal(&g->child, SIGKILL); /* its group first, in one go */
+    descendants_signal(&who, signal, &seen);
+    if (signal != SIGKILL) return;
+    g->kill_rounds++;
+    send_note(g, &seen);
+}
+
+static void do_action(struct guard_process *g, const struct guard_action *action) {
+    switch (action->type) {
+    case GUARD_LAUNCH:
+        launch(g, action->token);
+        break;
+    case GUARD_SIGNAL_COMMAND:
+        child_signal(&g->child, action->signal);
+        break;
+    case GUARD_SIGNAL_GROUP: /* 0 would mean our own group, which is the one meant where it has no number */
+        (void)kill(-g->setup->keeper_group, action->signal);
+        break;
+    case GUARD_SIGNAL_REST:
+        signal_all(g, action->signal);
+        break;
+    case GUARD_KILL:
+        signal_all(g, SIGKILL);
+        break;
+    case GUARD_REPORT:
+        g->gone = (struct message){.type = MESSAGE_GONE,
+                                   .out_of_time = action->out_of_time,
+                                   .exit_code = action->exit_code,
+                                   .error = action->exec_errno};
+        g->gone_due = true;
+        g->group = 0;
+        g->kill_rounds = 0;
+        g->complained = 0;
+        break;
+    case GUARD_LEAVE:
+        _exit(EXIT_SUCCESS);
+    }
+}
+
+/* Actions can lead to events (a start that fails): their actions come first, and the times of the last step count. */
+static void step(struct guard_process *g, struct guard_event event) {
+    struct guard_actions actions;
+    event.now_ns = clock_now().lease_ns;
+    guard_step(&g->core, &event, &actions);
+    g->actions.wake_ns = actions.wake_ns;
+    g->actions.kill_ns = actions.kill_ns;
+    for (size_t i = 0; i < actions.count; i++) do_action(g, &actions.item[i]);
+}
+
+/* --- noticing --- */
+
+static void reap(struct guard_process *g) {
+    for (;;) {
+        siginfo_t info = {.si_pid = 0};
+        if (waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WNOHANG | __WALL) != 0) {
+            if (errno == EINTR) continue;
+            if (errno == ECHILD) step(g, (struct guard_event){.type = GUARD_ALL_DEAD});
+            return;
+        }
+        if (info.si_pid == 0) return;
+        if (info.si_pid != g->child.pid) continue;
+        struct guard_event event = {.type = GUARD_COMMAND_STOPPED, .signal = info.si_status};
+        if (info.si_code != CLD_STOPPED && info.si_code != CLD_TRAPPED) {
+            event.type = GUARD_COMMAND_ENDED;
+            child_ended(&g->child, &info, &event.exit_code, &event.exec_errno);
+        }
+        step(g, event);
+    }
+}
+
+static void drain(const struct guard_process *g) {
+    struct signalfd_siginfo info;
+    while (read(g->signals, &info, sizeof info) > 0) continue;
+    uint64_t expirations;
+    while (read(g->timer, &expirations, sizeof expirations) > 0) continue;
+}
+
+static void set_kernel_timer(timer_t timer, int64_t delay_ns) {
+    struct itimerspec spec = {0};
+    if (delay_ns != GUARD_NEVER) {
+        if (delay_ns < NS_PER_MS) delay_ns = NS_PER_MS;
+        spec.it_value.tv_sec = delay_ns / NS_PER_S;
+        spec.it_value.tv_nsec = delay_ns % NS_PER_S;
+    }
+    (void)timer_settime(timer, 0, &spec, NULL); /* can't fail with a valid timer and time */
+}
+
+/* The kernel's timers run a little past the deadline, and are set again at every wake-up, so that a slewed BOOTTIME
+ * can't make them go off on a guard that works: clock_arm_timer() wakes us at nine tenths. */
+static void arm(struct guard_process *g) {
+    int64_t now_ns = clock_now().lease_ns;
+    int64_t wake_ns = g->actions.wake_ns, kill_ns = g->actions.kill_ns;
+    (void)clock_arm_timer(g->timer, wake_ns == GUARD_NEVER ? INT64_MAX : wake_ns - now_ns);
+    int64_t left_ns = kill_ns == GUARD_NEVER ? GUARD_NEVER : kill_ns - now_ns;
+    if (left_ns != GUARD_NEVER && left_ns < 0) left_ns = 0;
+    int64_t margin_ns = g->setup->config.margin_ns;
+    set_kernel_timer(g->wake_timer, left_ns == GUARD_NEVER ? GUARD_NEVER : left_ns + margin_ns / 16);
+    set_kernel_timer(g->kill_timer, left_ns == GUARD_NEVER ? GUARD_NEVER : left_ns + margin_ns / 2);
+}
+
+static void loop(struct guard_process *g) {
+    for (;;) {
+        arm(g);
+        short wanted = (short)(POLLIN | (g->ack_due || g->gone_due ? POLLOUT : 0));
+        struct pollfd fds[] = {{.fd = g->setup->socket, .events = wanted},
+                               {.fd = g->signals, .events = POLLIN},
+                               {.fd = g->timer, .events = POLLIN}};
+        (void)poll(fds, sizeof fds / sizeof fds[0], -1);
+        drain(g);
+        /* Before any message is obeyed: a start that a dead keeper left behind mustn't begin anything. */
+        if (getppid() != g->setup->keeper) g->keeper_gone = true;
+        read_messages(g);
+        if (g->keeper_gone) step(g, (struct guard_event){.type = GUARD_KEEPER_GONE});
+        reap(g);
+        step(g, (struct guard_event){.type = GUARD_TICKED});
+        send_due(g);
+    }
+}
+
+/* --- setting up --- */
+
+/* A name of our own: who looks for leaderexec by its command line shouldn't find both. */
+static void rename_process(const struct process_info *self) {
+    (void)prctl(PR_SET_NAME, GUARD_NAME);
+    if (self->arguments_start == 0 || self->arguments_end <= self->arguments_start) return;
+    char *arguments = (char *)self->arguments_start; /* NOLINT: the kernel tells where they lie */
+    size_t size = self->arguments_end - self->arguments_start;
+    memset(arguments, 0, size);
+    (void)text_copy(arguments, size, GUARD_NAME);
+}
+
+static int make_kernel_timer(int signal, timer_t *timer) {
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = signal};
+    return timer_create(CLOCK_BOOTTIME, &event, timer) == 0 ? 0 : -errno;
+}
+
+static int open_descriptors(struct guard_process *g) {
+    sigset_t watched;
+    sigemptyset(&watched);
+    sigaddset(&watched, SIGCHLD);
+    sigaddset(&watched, SIGCONT);
+    g->signals = descriptor_raise(signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK));
+    g->timer = descriptor_raise(timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK));
+    return g->signals < 0 ? g->signals : g->timer < 0 ? g->timer : 0;
+}
+
+/* Returns 0, or -errno with what was tried in *what. */
+static int set_up(struct guard_process *g, const char **what) {
+    const struct guard_setup *setup = g->setup;
+    *what = "copy the command";
+    int error = child_prepare(&g->child, setup->argv, setup->environment, &setup->origin);
+    if (error != 0) return error;
+    g->child.foreground = setup->foreground;
+    g->child.shared_group = setup->keeper_group;
+
+    *what = "read its own /proc/PID/stat";
+    error = procfs_read(setup->proc, getpid(), &g->self);
+    if (error != 0) return error;
+    rename_process(&g->self);
+
+    *what = "leave the process group";
+    bool group_has_no_number = setup->foreground && setup->keeper_group == 0;
+    if (!group_has_no_number && setpgid(0, 0) != 0) return -errno;
+
+    *what = "become a subreaper";
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return -errno;
+    *what = "be told of the keeper's death"; /* SIGCONT: whoever stopped us, we go on and find the keeper gone */
+    if (prctl(PR_SET_PDEATHSIG, SIGCONT) != 0) return -errno;
+
+    *what = "make timers";
+    error = make_kernel_timer(SIGCONT, &g->wake_timer);
+    if (error == 0) error = make_kernel_timer(SIGKILL, &g->kill_timer);
+    if (error == 0) error = open_descriptors(g);
+    return error;
+}
+
+void guard_run(const struct guard_setup *setup) {
+    struct guard_process g = {.setup = setup, .actions = {.wake_ns = GUARD_NEVER, .kill_ns = GUARD_NEVER}};
+    guard_init(&g.core, &setup->config);
+    const char *what = "";
+    struct message ready = {.type = MESSAGE_READY};
+    ready.error = -set_up(&g, &what);
+    (void)text_copy(ready.text, sizeof ready.text, what);
+    int sent = message_send(setup->socket, &ready);
+    if (ready.error != 0 || sent != 0) _exit(EXIT_FAILURE);
+    loop(&g);
+    _exit(EXIT_FAILURE);
+}

@@ -1,0 +1,32 @@
+/* The guard: the process between keeper and command that sees to it that nothing runs past the deadline (design,
+ * section 2). It does what guard_step() decides, and knows nothing of locks or stores. */
+#ifndef PROCESS_GUARD_H
+#define PROCESS_GUARD_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "process/child.h"
+#include "process/guard_step.h"
+
+#define GUARD_NAME "le-guard"
+
+/* What the keeper hands to the guard, which is forked from it. */
+struct guard_setup {
+    struct guard_config config;
+    char *const *argv;
+    char *const *environment;
+    struct child_origin origin;
+    bool foreground;  /* the command shares the keeper's process group */
+    bool restartable; /* inherited descriptors are needed again after a start */
+    pid_t keeper;
+    pid_t keeper_group; /* 0: it has no number in this PID namespace */
+    int socket;         /* the guard's end */
+    int proc;           /* from procfs_open() */
+};
+
+/* Runs the guard in the process just forked, with every signal blocked. Its first message is MESSAGE_READY. Ends the
+ * process. */
+void guard_run(const struct guard_setup *setup) __attribute__((noreturn));
+
+#endif

@@ -1,0 +1,236 @@
+/* The keeper's side of a run: what comes from guard, signals and the clock; see keeper.h. Setting up is in
+ * keeper_init.c, the killing without a guard in takeover.c. */
+#include "process/keeper.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "process/message.h"
+#include "process/signals.h"
+#include "process/takeover.h"
+
+#define ACK_TTL_FRACTION 6 /* no acknowledgement within TTL / 6: the guard hangs */
+#define TAKEOVER_MARGIN_SHARE                                                                                          \
+    4 /* a guard that works has a quarter of the margin to kill in before the keeper joins in */
+
+/* --- telling the guard --- */
+
+/* A message that doesn't get through stays unacknowledged, which keeper_next() acts on. */
+static int tell(struct keeper *k, struct message message) {
+    if (k->socket < 0) return -ESRCH;
+    message.sequence = ++k->sequence;
+    if (k->ack_by_ns == INT64_MAX) k->ack_by_ns = clock_now().lease_ns + k->options.ttl_ns / ACK_TTL_FRACTION;
+    (void)message_send(k->socket, &message);
+    return 0;
+}
+
+int keeper_start(struct keeper *keeper, int64_t token, int64_t lease_end_ns) {
+    if (keeper->state == KEEPER_LOST || keeper->guard == 0 || keeper->socket < 0) return -ESRCH;
+    if (keeper->state != KEEPER_IDLE) return -EBUSY;
+    keeper->state = KEEPER_RUNNING;
+    keeper->lease_end_ns = lease_end_ns;
+    keeper->stopping = false;
+    keeper->group = 0;
+    keeper->sweeps = 0;
+    keeper->empty_sweeps = 0;
+    return tell(keeper, (struct message){.type = MESSAGE_START, .token = token, .lease_end_ns = lease_end_ns});
+}
+
+int keeper_extend(struct keeper *keeper, int64_t lease_end_ns) {
+    if (keeper->state != KEEPER_RUNNING) return -ESRCH;
+    if (lease_end_ns <= keeper->lease_end_ns) return 0;
+    keeper->lease_end_ns = lease_end_ns;
+    return tell(keeper, (struct message){.type = MESSAGE_EXTEND, .lease_end_ns = lease_end_ns});
+}
+
+/* What the command is sent for a signal that told us to shut down; 0: it has it already. */
+static int stop_signal_for(const struct keeper *k, int signal, bool from_kernel) {
+    if (from_kernel && k->foreground) return 0;
+    return signal == SIGINT || signal == SIGQUIT ? signal : k->options.stop_signal;
+}
+
+int keeper_stop(struct keeper *keeper, enum keeper_stop mode, int signal, bool from_kernel) {
+    if (keeper->state != KEEPER_RUNNING) return -ESRCH;
+    keeper->stopping = true;
+    switch (mode) {
+    case KEEPER_STOP_SHUTDOWN:
+        return tell(keeper,
+                    (struct message){.type = MESSAGE_SHUTDOWN, .signal = stop_signal_for(keeper, signal, from_kernel)});
+    case KEEPER_STOP_LOST:
+        return tell(keeper, (struct message){.type = MESSAGE_LOST, .signal = keeper->options.stop_signal});
+    }
+    return -EINVAL;
+}
+
+static void pass_on(const struct keeper *k, int signal) {
+    if (k->state != KEEPER_RUNNING || signal == 0) return;
+    struct message message = {.type = MESSAGE_SIGNAL, .signal = signal};
+    if (k->socket >= 0) (void)message_send(k->socket, &message);
+}
+
+/* --- what comes from the guard --- */
+
+static void gone(struct keeper *k, enum keeper_state state, struct keeper_event *event) {
+    k->state = state;
+    k->ack_by_ns = INT64_MAX;
+    event->type = KEEPER_GONE;
+}
+
+static void note(struct keeper_event *event, const char *text) {
+    event->type = KEEPER_NOTE;
+    (void)text_copy(event->text, sizeof event->text, text);
+}
+
+static void guard_said(struct keeper *k, struct instant now, const struct message *m, struct keeper_event *event) {
+    switch (m->type) {
+    case MESSAGE_ACK:
+        k->group = m->group;
+        /* An older one shows that the guard works; the newest has as long again. */
+        k->ack_by_ns = m->sequence == k->sequence ? INT64_MAX : now.lease_ns + k->options.ttl_ns / ACK_TTL_FRACTION;
+        break;
+    case MESSAGE_GONE:
+        if (k->state != KEEPER_RUNNING) break;
+        event->end = m->out_of_time ? KEEPER_OUT_OF_TIME : KEEPER_ENDED;
+        event->exit_code = m->exit_code;
+        event->exec_errno = m->error;
+        gone(k, KEEPER_IDLE, event);
+        break;
+    case MESSAGE_NOTE:
+        note(event, m->text);
+        break;
+    case MESSAGE_READY:
+    case MESSAGE_START:
+    case MESSAGE_EXTEND:
+    case MESSAGE_SHUTDOWN:
+    case MESSAGE_LOST:
+    case MESSAGE_SIGNAL:
+        break; /* not the guard's to say */
+    }
+}
+
+static void read_guard(struct keeper *k, struct instant now, struct keeper_event *event) {
+    while (k->socket >= 0 && event->type == KEEPER_NOTHING) {
+        struct message m;
+        int got = message_receive(k->socket, &m);
+        if (got == 0) return;
+        if (got > 0) {
+            guard_said(k, now, &m, event);
+            continue;
+        }
+        (void)close(k->socket);
+        k->socket = -1;
+    }
+}
+
+/* --- signals --- */
+
+static void shutdown_signal(struct keeper *k, int signal, bool from_kernel, struct keeper_event *event) {
+    unsigned bit = 1U << signal;
+    if ((k->told & bit) != 0) return; /* told twice is told once */
+    k->told |= bit;
+    if (k->stopping) {
+        pass_on(k, stop_signal_for(k, signal, from_kernel));
+        return;
+    }
+    event->type = KEEPER_SIGNALLED;
+    event->signal = signal;
+    event->from_kernel = from_kernel;
+}
+
+static void signal_came(struct keeper *k, const struct signalfd_siginfo *info, struct keeper_event *event) {
+    int signal = (int)info->ssi_signo;
+    bool from_kernel = info->ssi_code == SI_KERNEL;
+    if (signal == SIGCHLD) return; /* reaping happens anyway */
+    if (signals_is_shutdown(signal)) {
+        shutdown_signal(k, signal, from_kernel, event);
+        return;
+    }
+    /* The kernel tells the whole foreground group, but for a hang-up: that one only who leads the session. */
+    bool has_it = from_kernel && k->foreground && !(signal == SIGHUP && k->leads_session);
+    if (!has_it) pass_on(k, signal);
+}
+
+static int read_signals(struct keeper *k, struct keeper_event *event) {
+    while (event->type == KEEPER_NOTHING) {
+        struct signalfd_siginfo info;
+        ssize_t got = read(k->signals, &info, sizeof info);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return errno == EAGAIN ? 0 : -errno;
+        signal_came(k, &info, event);
+    }
+    return 0;
+}
+
+/* --- time --- */
+
+static int64_t takeover_ns(const struct keeper *k) {
+    return k->lease_end_ns - k->options.margin_ns + k->options.margin_ns / TAKEOVER_MARGIN_SHARE;
+}
+
+static void judge(struct keeper *k, struct instant now, struct keeper_event *event) {
+    switch (k->state) {
+    case KEEPER_IDLE:
+        if (k->guard != 0 && k->socket >= 0) break;
+        k->state = KEEPER_LOST;
+        event->type = KEEPER_BROKEN;
+        (void)text_copy(event->text, sizeof event->text,
+                        "the guard process died; without it no command can be run safely: start again");
+        break;
+    case KEEPER_RUNNING:
+        if (now.lease_ns >= takeover_ns(k)) {
+            takeover_begin(k, KEEPER_OUT_OF_TIME);
+        } else if (k->guard == 0 || k->socket < 0 || now.lease_ns >= k->ack_by_ns) {
+            takeover_begin(k, KEEPER_GUARD_LOST);
+        }
+        break;
+    case KEEPER_TAKEOVER:
+    case KEEPER_LOST:
+        break;
+    }
+    if (k->state == KEEPER_TAKEOVER && takeover_step(k, now, event)) gone(k, KEEPER_LOST, event);
+}
+
+int keeper_next(struct keeper *keeper, struct instant now, struct keeper_event *event) {
+    *event = (struct keeper_event){.type = KEEPER_NOTHING};
+    takeover_reap(keeper); /* before the messages: what a dead guard said last is still read */
+    if (keeper->guard_continued) {
+        keeper->guard_continued = false;
+        note(event, "the guard process was stopped by somebody; it has been continued");
+        return 0;
+    }
+    read_guard(keeper, now, event);
+    if (event->type != KEEPER_NOTHING) return 0;
+    int error = read_signals(keeper, event);
+    if (error != 0 || event->type != KEEPER_NOTHING) return error;
+    judge(keeper, now, event);
+    return 0;
+}
+
+void keeper_pollfds(const struct keeper *keeper, struct pollfd out[KEEPER_POLLFDS]) {
+    out[0] = (struct pollfd){.fd = keeper->signals, .events = POLLIN};
+    out[1] = (struct pollfd){.fd = keeper->socket, .events = POLLIN};
+}
+
+int64_t keeper_wake_ns(const struct keeper *keeper, struct instant now) {
+    int64_t at_ns = INT64_MAX;
+    switch (keeper->state) {
+    case KEEPER_IDLE:
+        if (keeper->guard == 0 || keeper->socket < 0) return 0;
+        break;
+    case KEEPER_RUNNING:
+        if (keeper->guard == 0 || keeper->socket < 0) return 0;
+        at_ns = takeover_ns(keeper) < keeper->ack_by_ns ? takeover_ns(keeper) : keeper->ack_by_ns;
+        break;
+    case KEEPER_TAKEOVER:
+        at_ns = keeper->next_sweep_ns;
+        break;
+    case KEEPER_LOST:
+        break;
+    }
+    if (at_ns == INT64_MAX) return INT64_MAX;
+    return at_ns > now.lease_ns ? at_ns - now.lease_ns : 0;
+}

@@ -1,0 +1,173 @@
+/* Becoming a keeper, and ceasing to be one; see keeper.h. */
+#include "process/keeper.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "process/descriptors.h"
+#include "process/guard.h"
+#include "process/message.h"
+#include "process/procfs.h"
+#include "process/signals.h"
+
+#define READY_TIMEOUT_MS 30000
+#define LEAVE_TIMEOUT_MS 3000
+#define LEAVE_POLL_MS    5
+
+static int fail(char *reason, int error, const char *what, const char *next) {
+    (void)text_format(reason, TEXT_REASON_SIZE, "can't %s: %s%s%s", what, strerror(-error), next[0] == '\0' ? "" : ": ",
+                      next);
+    return error;
+}
+
+static bool spare(void *context, pid_t pid) {
+    struct keeper *k = context;
+    if (k->spared_count < KEEPER_SPARE_MAX) k->spared[k->spared_count++] = pid;
+    return true;
+}
+
+/* Descriptors 0, 1, 2 are taken, so that nothing of ours gets these numbers; all that the command inherits is the
+ * guard's now. */
+static int let_go_of_descriptors(const struct keeper *k) {
+    int kept[] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, k->socket, k->signals, k->proc};
+    descriptors_close_others(kept, sizeof kept / sizeof kept[0]);
+    int error = descriptor_null(STDIN_FILENO, false);
+    if (error == 0) error = descriptor_null(STDOUT_FILENO, false);
+    if (error == 0) error = descriptor_null(STDERR_FILENO, true);
+    return error;
+}
+
+/* Secrets mustn't end up in a core file. A limit of 1 and not 0: that keeps the kernel from running a handler, too. */
+static void forbid_core_dumps(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_CORE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max >= 1 ? 1 : 0;
+    (void)setrlimit(RLIMIT_CORE, &limit);
+}
+
+static int fork_guard(struct keeper *k, const struct signals_origin *origin, int sockets[2]) {
+    struct guard_setup setup = {
+        .config = {.stop_signal = k->options.stop_signal,
+                   .margin_ns = k->options.margin_ns,
+                   .kill_after_ns = k->options.kill_after_ns,
+                   .stop_timeout_ns = k->options.stop_timeout_ns,
+                   .answer_stops = origin->terminal && origin->orphaned},
+        .argv = k->options.argv,
+        .environment = k->options.environment,
+        .origin = {.mask = origin->mask, .chld_ignored = sigismember(&origin->ignored, SIGCHLD) == 1},
+        .foreground = origin->terminal,
+        .restartable = k->options.restartable,
+        .keeper = getpid(),
+        .keeper_group = getpgrp(),
+        .socket = sockets[1],
+        .proc = k->proc,
+    };
+    k->guard = fork();
+    if (k->guard == 0) {
+        (void)close(sockets[0]);
+        guard_run(&setup);
+    }
+    int error = k->guard < 0 ? -errno : 0;
+    if (error != 0) k->guard = 0;
+    (void)close(sockets[1]);
+    k->socket = sockets[0];
+    return error;
+}
+
+static int await_guard(struct keeper *k, char *reason) {
+    struct message m = {.type = MESSAGE_READY};
+    struct pollfd fds = {.fd = k->socket, .events = POLLIN};
+    int ready;
+    do {
+        ready = poll(&fds, 1, READY_TIMEOUT_MS);
+    } while (ready < 0 && errno == EINTR);
+    if (ready == 0) return fail(reason, -ETIMEDOUT, "start the guard process", "");
+    int got = message_receive(k->socket, &m);
+    if (got <= 0) return fail(reason, got < 0 ? got : -EPROTO, "start the guard process", "");
+    if (m.error != 0) return fail(reason, -m.error, m.text, "the guard process can't work");
+    struct process_info info;
+    int error = procfs_read(k->proc, k->guard, &info);
+    if (error != 0) return fail(reason, error, "read the guard's /proc/PID/stat", "");
+    k->guard_born = info.born;
+    return 0;
+}
+
+static int look_around(struct keeper *k, struct signals_origin *origin, char *reason) {
+    k->proc = procfs_open();
+    if (k->proc == -EXDEV)
+        return fail(reason, k->proc, "use /proc",
+                    "it belongs to another PID namespace; mount its own (unshare --mount-proc)");
+    if (k->proc < 0)
+        return fail(reason, k->proc, "open /proc", "without it, what the command starts can't be found and stopped");
+    int error = signals_remember(origin, k->proc);
+    if (error != 0) return fail(reason, error, "block signals", "");
+    k->foreground = origin->terminal;
+    k->leads_session = origin->leads_session;
+    /* Without the kernel's lists their age has to do. */
+    error = procfs_children(k->proc, getpid(), 0, spare, k);
+    if (error != 0 && error != -ENOTSUP) return fail(reason, error, "read the list of its own children in /proc", "");
+    return 0;
+}
+
+static int set_up(struct keeper *k, char *reason) {
+    struct signals_origin origin;
+    int sockets[2];
+    int error = look_around(k, &origin, reason);
+    if (error != 0) return error;
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return fail(reason, -errno, "become a subreaper", "");
+    error = message_pair(sockets);
+    if (error != 0) return fail(reason, error, "make a socket pair", "");
+    error = fork_guard(k, &origin, sockets);
+    if (error != 0) return fail(reason, error, "fork the guard process", "");
+
+    k->signals = signals_take(&origin);
+    if (k->signals < 0) return fail(reason, k->signals, "take over signals", "");
+    forbid_core_dumps();
+    error = let_go_of_descriptors(k);
+    if (error != 0) return fail(reason, error, "open /dev/null", "");
+    return await_guard(k, reason);
+}
+
+int keeper_init(struct keeper *keeper, const struct keeper_options *options, char *reason) {
+    *keeper = (struct keeper){
+        .options = *options, .state = KEEPER_IDLE, .socket = -1, .signals = -1, .proc = -1, .ack_by_ns = INT64_MAX};
+    int error = set_up(keeper, reason);
+    if (error != 0) keeper_deinit(keeper);
+    return error;
+}
+
+/* Waits for the guard's end for so long. Returns whether it is over. */
+static bool guard_left(struct keeper *k, int timeout_ms) {
+    for (int waited_ms = 0;; waited_ms += LEAVE_POLL_MS) {
+        siginfo_t info = {.si_pid = 0};
+        if (waitid(P_PID, (id_t)k->guard, &info, WEXITED | WSTOPPED | WNOHANG) != 0) return true;
+        bool stopped = info.si_pid != 0 && info.si_code == CLD_STOPPED;
+        if (info.si_pid != 0 && !stopped) return true;
+        if (stopped) (void)kill(k->guard, SIGCONT);
+        if (waited_ms >= timeout_ms) return false;
+        (void)poll(NULL, 0, LEAVE_POLL_MS);
+    }
+}
+
+static void close_fd(int *fd) {
+    if (*fd >= 0) (void)close(*fd);
+    *fd = -1;
+}
+
+void keeper_deinit(struct keeper *keeper) {
+    close_fd(&keeper->socket); /* which tells the guard to leave, as our death would */
+    if (keeper->guard > 0 && !guard_left(keeper, LEAVE_TIMEOUT_MS)) {
+        (void)kill(keeper->guard, SIGKILL);
+        (void)guard_left(keeper, LEAVE_TIMEOUT_MS);
+    }
+    keeper->guard = 0;
+    keeper->state = KEEPER_LOST;
+    close_fd(&keeper->signals);
+    close_fd(&keeper->proc);
+}

@@ -1,0 +1,78 @@
+/* Signals and terminal at start; see signals.h. */
+#include "process/signals.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "process/descriptors.h"
+#include "process/procfs.h"
+
+static const int taken[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH};
+
+#define TAKEN_COUNT   (sizeof taken / sizeof taken[0])
+#define ANCESTORS_MAX 64
+
+static bool has_terminal(void) {
+    int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0) return false;
+    bool usable = tcgetpgrp(fd) >= 0;
+    (void)close(fd);
+    return usable;
+}
+
+/* The kernel's notion, but along our own line of parents: a group is looked after by a parent of another group in the
+ * session, usually a shell. Our guard would look like one to the kernel, which then stops what it otherwise wouldn't.
+ */
+static bool is_orphaned(int proc) {
+    pid_t session = getsid(0), group = getpgrp(), pid = getppid();
+    for (int i = 0; i < ANCESTORS_MAX && pid > 0; i++) {
+        if (getsid(pid) != session) return true;
+        if (getpgid(pid) != group) return false;
+        struct process_info info;
+        if (procfs_read(proc, pid, &info) != 0) return false; /* hidden; the usual case is the likely one */
+        pid = info.parent;
+    }
+    return true;
+}
+
+int signals_remember(struct signals_origin *origin, int proc) {
+    sigset_t all;
+    sigfillset(&all);
+    if (sigprocmask(SIG_SETMASK, &all, &origin->mask) != 0) return -errno;
+    sigemptyset(&origin->ignored);
+    for (int number = 1; number < NSIG; number++) {
+        struct sigaction action;
+        if (sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN) sigaddset(&origin->ignored, number);
+    }
+    if (signal(SIGCHLD, SIG_DFL) == SIG_ERR) return -errno;
+    origin->terminal = has_terminal();
+    origin->leads_session = getsid(0) == getpid();
+    origin->orphaned = is_orphaned(proc);
+    return 0;
+}
+
+int signals_take(const struct signals_origin *origin) {
+    sigset_t watched, mask = origin->mask;
+    sigemptyset(&watched);
+    sigaddset(&watched, SIGCHLD);
+    for (size_t i = 0; i < TAKEN_COUNT; i++) {
+        if (!sigismember(&origin->ignored, taken[i])) sigaddset(&watched, taken[i]);
+    }
+    int fd = descriptor_raise(signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK));
+    if (fd < 0) return fd;
+    sigaddset(&mask, SIGCHLD);
+    for (size_t i = 0; i < TAKEN_COUNT; i++) sigaddset(&mask, taken[i]);
+
+    /* A line on a terminal that isn't ours to write on must not stop the keeper. */
+    bool failed = signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGTTIN, SIG_IGN) == SIG_ERR ||
+                  signal(SIGTTOU, SIG_IGN) == SIG_ERR || (origin->orphaned && signal(SIGTSTP, SIG_IGN) == SIG_ERR) ||
+                  sigprocmask(SIG_SETMASK, &mask, NULL) != 0;
+    if (!failed) return fd;
+    int error = -errno;
+    (void)close(fd);
+    return error;
+}
+
+bool signals_is_shutdown(int signal) { return signal == SIGTERM || signal == SIGINT || signal == SIGQUIT; }

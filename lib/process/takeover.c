@@ -1,0 +1,107 @@
+/* The keeper in the guard's place; see takeover.h. */
+#include "process/takeover.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "process/child.h"
+#include "process/descendants.h"
+
+#define BUDGET_NS            (20 * NS_PER_MS) /* of killing in one call: then the caller's loop has its turn */
+#define QUICK_SWEEPS         256
+#define QUICK_PAUSE_NS       (1 * NS_PER_MS)
+#define SLOW_PAUSE_NS        (50 * NS_PER_MS)
+#define NOTE_AFTER_SWEEPS    64
+#define EMPTY_SWEEPS_CERTAIN 3 /* where a list of children isn't one of a single moment */
+
+static void forget_spared(struct keeper *k, pid_t pid) {
+    for (size_t i = 0; i < k->spared_count; i++) {
+        if (k->spared[i] == pid) k->spared[i] = k->spared[--k->spared_count];
+    }
+}
+
+static void continue_guard(struct keeper *k) {
+    siginfo_t info = {.si_pid = 0};
+    if (k->guard == 0 || waitid(P_PID, (id_t)k->guard, &info, WSTOPPED | WNOHANG) != 0 || info.si_pid == 0) return;
+    if (k->state == KEEPER_TAKEOVER) return; /* it is dying */
+    (void)kill(k->guard, SIGCONT);
+    k->guard_continued = true;
+}
+
+/* Returns whether there are no children left at all (but for clones without an exit signal, which waitid(2) doesn't
+ * count). */
+static bool reap_all(struct keeper *k) {
+    for (;;) {
+        siginfo_t info = {.si_pid = 0};
+        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG) != 0) {
+            if (errno == EINTR) continue;
+            return errno == ECHILD;
+        }
+        if (info.si_pid == 0) return false;
+        if (info.si_pid == k->guard) k->guard = 0;
+        forget_spared(k, info.si_pid);
+    }
+}
+
+void takeover_reap(struct keeper *keeper) {
+    (void)reap_all(keeper);
+    continue_guard(keeper);
+}
+
+void takeover_begin(struct keeper *keeper, enum keeper_end end) {
+    keeper->state = KEEPER_TAKEOVER;
+    keeper->end = end;
+    keeper->next_sweep_ns = 0;
+    if (keeper->guard != 0) (void)kill(keeper->guard, SIGKILL);
+}
+
+static void note_refused(struct keeper *k, const struct descendants_seen *seen, struct keeper_event *event) {
+    if (seen->refused == 0 || seen->refused == k->complained || k->sweeps < NOTE_AFTER_SWEEPS) return;
+    char name[PROCFS_NAME_SIZE];
+    text_copy_printable(name, sizeof name, seen->refused_name);
+    (void)text_format(
+        event->text, sizeof event->text,
+        "can't signal process %d (%s), which the command started: it became another user's; end it by hand, the lock "
+        "isn't freed before",
+        (int)seen->refused, name);
+    event->type = KEEPER_NOTE;
+    k->complained = seen->refused;
+}
+
+/* One round. Returns whether nothing is left. */
+static bool sweep(struct keeper *k, struct keeper_event *event) {
+    bool guard_dead = k->guard == 0; /* as long as it isn't, what it started isn't ours to see */
+    struct descendants who = {.proc = k->proc,
+                              .root = getpid(),
+                              .born = k->guard_born,
+                              .spared = k->spared,
+                              .spared_count = k->spared_count,
+                              .spare_quiet = true,
+                              .group = k->group};
+    struct descendants_seen seen;
+    descendants_signal(&who, SIGKILL, &seen);
+    k->sweeps++;
+    note_refused(k, &seen, event);
+    if (reap_all(k) && guard_dead) return true;
+    k->empty_sweeps = guard_dead && seen.children == 0 ? k->empty_sweeps + 1 : 0;
+    return k->empty_sweeps >= (seen.incomplete ? EMPTY_SWEEPS_CERTAIN : 1);
+}
+
+bool takeover_step(struct keeper *keeper, struct instant now, struct keeper_event *event) {
+    if (now.lease_ns < keeper->next_sweep_ns) return false;
+    int64_t begun_ns = clock_now().lease_ns, now_ns = begun_ns;
+    do {
+        if (sweep(keeper, event)) {
+            event->end = keeper->end;
+            event->exit_code = CHILD_EXIT_SIGNALLED + SIGKILL;
+            return true;
+        }
+        now_ns = clock_now().lease_ns;
+    } while (keeper->sweeps < QUICK_SWEEPS && now_ns - begun_ns < BUDGET_NS);
+    keeper->next_sweep_ns = now_ns + (keeper->sweeps < QUICK_SWEEPS ? QUICK_PAUSE_NS : SLOW_PAUSE_NS);
+    return false;
+}
