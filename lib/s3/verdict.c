@@ -78,7 +78,7 @@ static const struct rule *find_rule(const struct s3_response *response) {
 /* "(403 AccessDenied, request 4f2a)" */
 static void format_answer(char *out, size_t size, const struct s3_response *response) {
     bool has_id = response->request_id[0] != '\0', has_code = response->error.code[0] != '\0';
-    (void)text_format(out, size, "(%d%s%.40s%s%.40s)", response->status, has_code ? " " : "", response->error.code,
+    (void)text_format(out, size, "(%d%s%.40s%s%.56s)", response->status, has_code ? " " : "", response->error.code,
                       has_id ? ", request " : "", response->request_id);
 }
 
