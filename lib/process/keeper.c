@@ -40,9 +40,11 @@ int keeper_start(struct keeper *keeper, int64_t token, int64_t lease_end_ns) {
     return tell(keeper, (struct message){.type = MESSAGE_START, .token = token, .lease_end_ns = lease_end_ns});
 }
 
+static bool is_under_way(const struct keeper *k) { return k->state == KEEPER_RUNNING || k->state == KEEPER_TAKEOVER; }
+
 int keeper_extend(struct keeper *keeper, int64_t lease_end_ns) {
-    if (keeper->state != KEEPER_RUNNING) return -ESRCH;
-    if (lease_end_ns <= keeper->lease_end_ns) return 0;
+    if (!is_under_way(keeper)) return -ESRCH;
+    if (keeper->state == KEEPER_TAKEOVER || lease_end_ns <= keeper->lease_end_ns) return 0;
     keeper->lease_end_ns = lease_end_ns;
     return tell(keeper, (struct message){.type = MESSAGE_EXTEND, .lease_end_ns = lease_end_ns});
 }
@@ -54,7 +56,8 @@ static int stop_signal_for(const struct keeper *k, int signal, bool from_kernel)
 }
 
 int keeper_stop(struct keeper *keeper, enum keeper_stop mode, int signal, bool from_kernel) {
-    if (keeper->state != KEEPER_RUNNING) return -ESRCH;
+    if (!is_under_way(keeper)) return -ESRCH;
+    if (keeper->state == KEEPER_TAKEOVER) return 0; /* it is being killed */
     keeper->stopping = true;
     switch (mode) {
     case KEEPER_STOP_SHUTDOWN:
