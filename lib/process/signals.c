@@ -65,10 +65,14 @@ int signals_take(const struct signals_origin *origin) {
     sigaddset(&mask, SIGCHLD);
     for (size_t i = 0; i < TAKEN_COUNT; i++) sigaddset(&mask, taken[i]);
 
-    /* A line on a terminal that isn't ours to write on must not stop the keeper. */
-    bool failed = signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGTTIN, SIG_IGN) == SIG_ERR ||
-                  signal(SIGTTOU, SIG_IGN) == SIG_ERR || (origin->orphaned && signal(SIGTSTP, SIG_IGN) == SIG_ERR) ||
-                  sigprocmask(SIG_SETMASK, &mask, NULL) != 0;
+    /* What stops the command must stop us too, or the shell has no stopped job to continue; but where there is no shell,
+     * nothing may. */
+    bool failed = signal(SIGPIPE, SIG_IGN) == SIG_ERR;
+    if (origin->orphaned) {
+        failed = failed || signal(SIGTSTP, SIG_IGN) == SIG_ERR || signal(SIGTTIN, SIG_IGN) == SIG_ERR ||
+                 signal(SIGTTOU, SIG_IGN) == SIG_ERR;
+    }
+    failed = failed || sigprocmask(SIG_SETMASK, &mask, NULL) != 0;
     if (!failed) return fd;
     int error = -errno;
     (void)close(fd);
