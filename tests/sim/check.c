@@ -15,6 +15,7 @@ static bool checks_rules(const struct world *w) { return w->s.twice == TWICE_NEV
 static void overlap(struct world *w, int a, int b) {
     const struct child *one = &w->procs[a].child, *other = &w->procs[b].child;
     w->counts.overlaps++;
+    TRACE(w, "overlap: token %lld and token %lld", (long long)one->token, (long long)other->token);
     if (w->s.twice != TWICE_NEVER) {
         w->counts.twice_overlaps++;
     } else if (w->procs[a].frozen_once || w->procs[b].frozen_once) {
@@ -65,6 +66,8 @@ void check_spawn(struct world *w, int proc) {
         w->counts.longest_gap_ms = gap_ns / NS_PER_MS;
     check_progress(w);
     look_for_overlap(w, proc);
+    if (w->s.twice == TWICE_ALWAYS && !w->s.single_claim)
+        world_fail(w, SIM_BROKEN_PROMISE, "a child started on a store that creates every object twice");
     if (checks_rules(w)) check_no_other_lease(w, proc);
     if (p->child.token <= w->highest_token && p->frozen_once)
         w->counts.frozen_tokens++;
@@ -115,6 +118,9 @@ void check_lease(struct world *w, int proc, int64_t lease_end_ns, bool starts) {
         world_fail(w, SIM_BROKEN_PROMISE, "machine %d takes its lease for longer than its entry's TTL from the sending",
                    p->machine);
     struct lease *l = lease_of(w, proc);
+    if (starts && p->to_start != p->claimed_seq)
+        world_fail(w, SIM_BROKEN_PROMISE, "token %lld isn't the claim's slot %lld", (long long)p->to_start,
+                   (long long)p->claimed_seq);
     if (starts) {
         l = &w->leases[w->next_lease++ % LEASES_MAX];
         *l = (struct lease){.used = true, .machine = p->machine, .proc = proc, .life = p->life, .token = p->to_start};
@@ -130,6 +136,7 @@ void check_request(struct world *w, int proc, const struct election_request *r) 
     if (r->op != LOG_APPEND) return;
     const struct record *record = &r->content.record;
     bool entry = r->content.kind == SLOT_ENTRY;
+    if (entry && record->kind == RECORD_CLAIM) p->claimed_seq = r->seq;
     if (entry && record->kind == RECORD_CLAIM && r->lane == LOG_LANE_0) w->counts.claims++;
     if (!checks_rules(w)) return;
     for (int i = 0; entry && i < SENT_MAX; i++) {
@@ -144,6 +151,14 @@ void check_request(struct world *w, int proc, const struct election_request *r) 
     if (l != NULL) l->released = true;
 }
 
+static bool waits_for_ever(const struct world *w, int machine) {
+    int proc = w->machine[machine].proc;
+    if (proc < 0 || !w->procs[proc].keeper_alive) return false;
+    const struct election *e = &w->procs[proc].election;
+    if (e->state > ELECTION_LEADING || e->signal != 0) return false;
+    return e->config.give_up_ns == ELECTION_FOREVER && wait_clock_ns(w, machine) >= e->not_before_ns;
+}
+
 static void check_order(struct world *w, const struct object *o) {
     if (o->seq > w->store.highest + 1)
         world_fail(w, SIM_BROKEN_PROMISE, "a gap in the log: slot %lld behind %lld", (long long)o->seq,
@@ -153,6 +168,18 @@ static void check_order(struct world *w, const struct object *o) {
     const struct object *before = o->older >= 0 ? &w->store.objects[o->older] : NULL;
     if (before == NULL || before->deleted_ns == INT64_MAX)
         world_fail(w, SIM_BROKEN_PROMISE, "slot %lld was created out of turn", (long long)o->seq);
+}
+
+/* A leader is due within the quickest candidate's poll. */
+static void check_freed(struct world *w) {
+    int64_t poll_ns = NEVER;
+    check_progress(w);
+    check_disturbed(w);
+    for (int i = 0; i < w->s.machines; i++) {
+        bool waits = waits_for_ever(w, i) && w->procs[w->machine[i].proc].election.state == ELECTION_WATCHING;
+        if (waits && w->s.config[i].poll_ns < poll_ns) poll_ns = w->s.config[i].poll_ns;
+    }
+    if (poll_ns != NEVER) w->idle_most_ns = poll_ns / 1000 * 1112 + 12 * w->s.leg_most_ns + NS_PER_S / 2;
 }
 
 void check_created(struct world *w, const struct object *o) {
@@ -165,17 +192,7 @@ void check_created(struct world *w, const struct object *o) {
     if (o->content.kind != SLOT_VACANCY) return;
     w->counts.vacancies++;
     w->held_until_ns = 0;
-    if (w->s.profile == PROFILE_KIND) {
-        check_progress(w);
-        check_disturbed(w);
-        int64_t poll_ns = NEVER;
-        for (int i = 0; i < w->s.machines; i++) {
-            int proc = w->machine[i].proc;
-            bool waits = proc >= 0 && w->procs[proc].keeper_alive && w->procs[proc].election.state == ELECTION_WATCHING;
-            if (waits && w->s.config[i].poll_ns < poll_ns) poll_ns = w->s.config[i].poll_ns;
-        }
-        if (poll_ns != NEVER) w->idle_most_ns = poll_ns / 1000 * 1112 + 12 * w->s.leg_most_ns + NS_PER_S / 2;
-    }
+    if (w->s.profile == PROFILE_KIND) check_freed(w);
 }
 
 void check_deleted(struct world *w, const struct object *o) {
@@ -183,6 +200,13 @@ void check_deleted(struct world *w, const struct object *o) {
     least_ns -= least_ns / 50 + w->s.modified_skew_ms * NS_PER_MS + NS_PER_S;
     if (age_ns < least_ns || o->seq + 2 > w->store.highest)
         world_fail(w, SIM_BROKEN_PROMISE, "slot %lld was trimmed too early", (long long)o->seq);
+}
+
+/* What can't be read is taken as held for ten minutes, a hold too. */
+void check_garbled(struct world *w, const struct content *content) {
+    int64_t most_ns = w->now_ns + 590 * NS_PER_S;
+    bool hold = content->kind == SLOT_ENTRY && content->record == RECORD_HOLD;
+    if (hold && w->held_until_ns > most_ns) w->held_until_ns = most_ns;
 }
 
 static void count_exit(struct world *w, int code) {
@@ -245,14 +269,6 @@ void check_requests_over(struct world *w, int proc) {
     if (p->requests > allowed)
         world_fail(w, SIM_NO_PROGRESS, "proc %d made %lld requests, %lld are allowed", proc, (long long)p->requests,
                    (long long)allowed);
-}
-
-static bool waits_for_ever(const struct world *w, int machine) {
-    int proc = w->machine[machine].proc;
-    if (proc < 0 || !w->procs[proc].keeper_alive) return false;
-    const struct election *e = &w->procs[proc].election;
-    if (e->state > ELECTION_LEADING || e->signal != 0) return false;
-    return e->config.give_up_ns == ELECTION_FOREVER && wait_clock_ns(w, machine) >= e->not_before_ns;
 }
 
 /* A leader is due, counted from now, within the longest TTL. */

@@ -132,9 +132,10 @@ static enum sim_exit run_all(const struct options *o) {
 }
 
 static int usage(void) {
-    (void)fputs("usage: sim [--seed N] [--runs N] [--hours H] [--profile kind|harsh|trim|cron|twice|frozen|mixed]\n"
-                "           [--trace] [--single-claim] [--promise-only] [--keep-going] [--quiet]\n",
-                stderr);
+    (void)fputs(
+        "usage: sim [--seed N] [--runs N] [--hours H] [--profile kind|harsh|trim|cron|twice|races|frozen|mixed]\n"
+        "           [--trace] [--single-claim] [--promise-only] [--keep-going] [--quiet]\n",
+        stderr);
     return SIM_USAGE;
 }
 

@@ -72,10 +72,12 @@ static void answer(struct world *w, int message) {
         return;
     }
     if (!w->healed && chance_ppm(&w->chance, w->s.garbage_ppm)) {
-        if (m->op == LOG_READ && m->outcome == OUTCOME_DONE)
+        if (m->op == LOG_READ && m->outcome == OUTCOME_DONE) {
+            check_garbled(w, &m->content);
             m->content = (struct content){.kind = SLOT_UNREADABLE, .proc = -2};
-        else
+        } else {
             m->outcome = OUTCOME_UNKNOWN;
+        }
     }
     world_at(w, w->now_ns + leg_ns(w), EVENT_ANSWER, 0, message, 0);
 }

@@ -4,14 +4,16 @@
 #include "election/lease.h"
 #include "sim.h"
 
-static const char *const names[] = {"kind", "harsh", "trim", "cron", "twice", "frozen", "mixed"};
+static const char *const names[] = {"kind", "harsh", "trim", "cron", "twice", "races", "frozen", "mixed"};
 
 const char *profile_name(enum profile profile) { return names[profile]; }
 
-static enum profile pick(struct chance *c) {
+/* By a chance of its own, so that a seed is the same run under its profile's name. */
+static enum profile pick(uint64_t seed) {
+    struct chance chance = {.state = ~seed};
     static const enum profile of[] = {PROFILE_KIND, PROFILE_HARSH, PROFILE_HARSH, PROFILE_HARSH,
                                       PROFILE_TRIM, PROFILE_TRIM,  PROFILE_CRON,  PROFILE_FROZEN};
-    return of[chance_between(c, 0, 7)];
+    return of[chance_between(&chance, 0, 7)];
 }
 
 static void draw_machine(struct scenario *s, struct chance *c, int i, int64_t ttl_ms) {
@@ -113,7 +115,7 @@ void scenario_draw(struct scenario *s, enum profile profile, uint64_t seed, int6
     struct chance chance = {.state = seed * UINT64_C(0x2545f4914f6cdd1d) + 1}, *c = &chance;
     memset(s, 0, sizeof *s);
     s->seed = seed;
-    s->profile = profile == PROFILE_MIXED ? pick(c) : profile;
+    s->profile = profile == PROFILE_MIXED ? pick(seed) : profile;
     s->length_ns = hours * 3600 * NS_PER_S;
     s->leg_least_ns = chance_between(c, 1, 10) * NS_PER_MS;
     s->leg_most_ns = s->leg_least_ns + chance_between(c, 1, 60) * NS_PER_MS;
@@ -126,8 +128,8 @@ void scenario_draw(struct scenario *s, enum profile profile, uint64_t seed, int6
     draw_bad_network(s, c);
     draw_bad_store(s, c);
     if (s->profile == PROFILE_TRIM) draw_short_retention(s, c);
-    if (s->profile == PROFILE_TWICE) {
-        s->twice = chance_ppm(c, 300000) ? TWICE_ALWAYS : TWICE_IN_RACES;
-        s->race_most_ns = chance_between(c, 1, 30) * NS_PER_MS;
-    }
+    if (s->profile == PROFILE_TWICE) s->twice = TWICE_ALWAYS;
+    if (s->profile != PROFILE_RACES) return;
+    s->twice = TWICE_IN_RACES;
+    s->race_most_ns = chance_between(c, 1, 30) * NS_PER_MS;
 }

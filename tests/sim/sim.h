@@ -26,10 +26,11 @@ enum profile {
     PROFILE_HARSH,  /* everything that the promise is said to withstand */
     PROFILE_TRIM,   /* harsh, with a short retention, stale reads just below it, and pauses beyond it */
     PROFILE_CRON,   /* harsh, --hold and --no-wait runs started again and again */
-    PROFILE_TWICE,  /* a store that creates objects twice: overlaps are counted, not failed on */
+    PROFILE_TWICE,  /* a store that ignores "if absent": overlaps are counted, not failed on */
+    PROFILE_RACES,  /* one that checks and then writes, so that races create an object twice: likewise */
     PROFILE_FROZEN, /* machines frozen whole: overlaps by them are counted, any other fails */
     PROFILES,
-    PROFILE_MIXED = PROFILES, /* one of the above but TWICE, by the seed */
+    PROFILE_MIXED = PROFILES, /* one of the above but TWICE and RACES, by the seed */
 };
 
 enum twice { TWICE_NEVER, TWICE_ALWAYS, TWICE_IN_RACES };
@@ -209,8 +210,9 @@ struct proc {
     struct told told[TOLD_MAX];
     int told_count;
     struct child child;
-    int64_t to_start;  /* the token */
-    bool child_wanted; /* the core started one and hasn't heard of its end */
+    int64_t to_start;    /* the token */
+    int64_t claimed_seq; /* where it sent its newest claim */
+    bool child_wanted;   /* the core started one and hasn't heard of its end */
     struct sent sent[SENT_MAX];
     unsigned sent_count;
     /* requests per time */
@@ -349,6 +351,7 @@ void check_lease(struct world *w, int proc, int64_t lease_end_ns, bool starts);
 void check_request(struct world *w, int proc, const struct election_request *request);
 void check_created(struct world *w, const struct object *object);
 void check_deleted(struct world *w, const struct object *object);
+void check_garbled(struct world *w, const struct content *content);
 void check_exit(struct world *w, int proc, int exit_code);
 void check_report(struct world *w, int proc, const struct election_action *action);
 void check_asleep(struct world *w, int proc, int64_t wake_in_ns);
