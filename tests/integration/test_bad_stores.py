@@ -120,7 +120,11 @@ def allow(owner, bucket, *actions):
 def test_a_missing_permission_is_named_at_start(launch, child, owner, bucket_of, tmp_path, tidy, missing):
     bucket = bucket_of()
     allow(owner, bucket, *{"ListBucket", "GetObject", "PutObject", "DeleteObject"} - {missing})
-    run = launch(*FAST, "--", *child("-d", 10), store=Store("ceph", tmp_path, bucket, user="guest"))
+    store = Store("ceph", tmp_path, bucket, user="guest")
+    if missing == "GetObject":  # what the guest wrote itself, it could read
+        folder = store.environment["LEADEREXEC_PREFIX"] + "leader/"
+        owner.put_object(Bucket=bucket, Key=folder + "999999999998-1", Body=b"a record, perhaps")
+    run = launch(*FAST, "--", *child("-d", 10), store=store)
     assert run.wait() == 125
     assert f"s3:{missing}" in one_line(run)
     assert child.lines() == []

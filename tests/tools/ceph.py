@@ -173,7 +173,9 @@ class Ceph:
         for name, (key, secret) in USERS.items():
             self.tool("radosgw-admin", "user", "create", f"--uid={name}", f"--display-name={name}",
                       f"--access-key={key}", f"--secret-key={secret}", "--max-buckets=100000")
-        stores.s3_client(self.endpoint, *USERS["owner"]).create_bucket(Bucket=BUCKET)
+        client = stores.s3_client(self.endpoint, *USERS["owner"])
+        client.create_bucket(Bucket=BUCKET)
+        client.close()
 
     def gateway(self):
         """Starts one more radosgw over the same data."""

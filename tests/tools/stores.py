@@ -10,6 +10,7 @@ import collections
 import datetime
 import json
 import os
+import re
 import sys
 
 Slot = collections.namedtuple("Slot", "seq key body record")  # record: None for a vacancy or what isn't a record
@@ -19,12 +20,13 @@ Term = collections.namedtuple("Term", "token first last last_realtime_ms names")
 
 def slot_of(name, body):
     """What an object of the lock's folder is; None where its name isn't a slot's."""
-    reverse, _, seq = name.partition("-")
-    if len(reverse) != 12 or not (reverse + seq).isdigit() or int(reverse) + int(seq) != 999999999999:
+    match = re.fullmatch(r"([0-9]{12})-([1-9][0-9]{0,11})", name)
+    if not match or int(match[1]) + int(match[2]) != 999999999999:
         return None
+    seq = match[2]
     try:
         record = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         record = None
     return Slot(int(seq), name, body, record if isinstance(record, dict) else None)
 
