@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -118,19 +117,25 @@ enum worker_state worker_collect(struct worker *worker, void *answer, size_t ans
     return WORKER_ANSWERED;
 }
 
+/* waitid(2) for this worker alone. __WCLONE: whatever became of its number, no child that others wait for is meant. */
+static int wait_for(const struct worker *worker, siginfo_t *info, unsigned options) {
+    bool by_fd = worker->pidfd >= 0;
+    *info = (siginfo_t){.si_pid = 0};
+    return waitid(by_fd ? P_PIDFD : P_PID, (id_t)(by_fd ? worker->pidfd : worker->pid), info,
+                  (int)(options | WEXITED | WNOHANG | __WCLONE));
+}
+
 void worker_dismiss(struct worker *worker) {
-    /* One that answered ends by itself. Never by its number, which may be another's by now. */
-    if (worker->answer_fd >= 0 && worker->pidfd >= 0) (void)pidfd_send_signal(worker->pidfd, SIGKILL, NULL, 0);
+    siginfo_t info;
+    bool is_needless = worker->answer_fd < 0; /* one that answered ends by itself */
     close_answer(worker);
+    /* A child that is still to be reaped has its number to itself, and nobody but us can reap it meanwhile. */
+    if (!is_needless && wait_for(worker, &info, WNOWAIT) == 0) (void)kill(worker->pid, SIGKILL);
 }
 
 bool worker_reap(struct worker *worker) {
-    siginfo_t info = {.si_pid = 0};
-    /* __WCLONE: whatever became of the number, no child that others wait for is taken from them. */
-    int options = (int)(WEXITED | WNOHANG | __WCLONE);
-    bool by_fd = worker->pidfd >= 0;
-    int failed = waitid(by_fd ? P_PIDFD : P_PID, (id_t)(by_fd ? worker->pidfd : worker->pid), &info, options);
-    if (failed == 0 && info.si_pid == 0) return false;
+    siginfo_t info;
+    if (wait_for(worker, &info, 0) == 0 && info.si_pid == 0) return false;
     worker_forget(worker); /* reaped just now; or ECHILD: by somebody who waits for any child */
     return true;
 }

@@ -20,7 +20,7 @@
 /* Plain values; WORKER_NONE where there is none. */
 struct worker {
     pid_t pid;
-    int pidfd;     /* readable once it is dead; -1: this kernel gave none, and only its lifetime ends it early */
+    int pidfd;     /* readable once it is dead; -1 before Linux 5.2 */
     int answer_fd; /* readable once it answered or died; -1: it was collected or dismissed */
 };
 
