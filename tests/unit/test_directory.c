@@ -644,9 +644,11 @@ static void a_worker_ends_with_the_process_that_started_it(void **state) {
     assert_true(keeper >= 0);
     if (keeper == 0) {
         worker = hang(fixture);
-        _exit(write(tell[1], &worker, sizeof worker) == sizeof worker ? 0 : 1);
+        if (write(tell[1], &worker, sizeof worker) == sizeof worker) (void)pause();
+        _exit(EXIT_FAILURE);
     }
     assert_int_equal(read(tell[0], &worker, sizeof worker), sizeof worker);
+    assert_int_equal(kill(keeper, SIGKILL), 0);
     assert_int_equal(waitpid(keeper, NULL, 0), keeper);
     assert_true(ends_soon(worker));
     (void)close(tell[0]);
@@ -666,11 +668,12 @@ static void a_worker_of_a_stopped_process_ends_by_itself(void **state) {
         disk.fsync_hangs = true;
         submit(fixture->store, request);
         worker = find_worker();
-        _exit(write(tell[1], &worker, sizeof worker) == sizeof worker && raise(SIGSTOP) == 0 ? 0 : 1);
+        if (write(tell[1], &worker, sizeof worker) == sizeof worker) (void)raise(SIGSTOP);
+        _exit(EXIT_FAILURE);
     }
     assert_int_equal(read(tell[0], &worker, sizeof worker), sizeof worker);
     assert_true(ends_soon(worker));
-    assert_int_equal(kill(keeper, SIGCONT), 0);
+    assert_int_equal(kill(keeper, SIGKILL), 0);
     assert_int_equal(waitpid(keeper, NULL, 0), keeper);
     (void)close(tell[0]);
     (void)close(tell[1]);
