@@ -5,12 +5,17 @@ static int64_t poll_delay_ns(const struct step *s) {
     const struct election *e = s->e;
     bool behind_hold = e->head.known && e->head.slot.kind == SLOT_ENTRY && e->head.slot.record.kind == RECORD_HOLD;
     int64_t poll_ns = behind_hold ? HOLD_POLL_NS : e->config.poll_ns;
-    return poll_ns - poll_ns / 10 + (int64_t)((uint64_t)(poll_ns / 5) * s->event->jitter >> 32); /* +-10 % */
+    return poll_ns - poll_ns / 10 + jitter_ns(s, poll_ns / 5); /* +-10 % */
 }
 
 /* Ends the run where the user doesn't want to wait any longer. */
 static bool gave_up(struct step *s) {
     struct election *e = s->e;
+    if (e->signal != 0 && s->event->now.lease_ns >= e->release_until_ns) { /* told while claiming */
+        report(s, REPORT_NOT_RELEASED);
+        leave(s, 128 + e->signal);
+        return true;
+    }
     if (s->event->now.wait_ns < e->give_up_ns) return false;
     if (e->log_read) {
         report_holder(s, REPORT_BUSY, &e->head.slot, e->head.seq);
@@ -47,7 +52,10 @@ static void looked(struct step *s) {
     e->newcomer = false;
     if (s->event->now.wait_ns < head_due_ns(e)) {
         e->next_look_ns = s->event->now.wait_ns;
+        e->failed_looks = 0;
         enter(s, ELECTION_WATCHING);
+    } else if (e->signal != 0) { /* told while claiming, and the claim isn't what keeps the lock */
+        leave(s, 128 + e->signal);
     } else if (same && newest_of(&high) == e->head.seq) {
         begin_claim(s);
     } else { /* a stale listing is no proof that nobody wrote since */
@@ -76,6 +84,16 @@ void advance_looking(struct step *s) {
     }
 }
 
+/* The head couldn't be fetched, though the look before found the store well: a warning, once, where that lasts. */
+static void warn_of_unreadable(struct step *s) {
+    static const struct slot unreadable = {.kind = SLOT_UNREADABLE};
+    struct election *e = s->e;
+    bool lasts = s->event->now.wait_ns - e->head.seen_ns >= UNREADABLE_AFTER_NS;
+    if (!lasts || e->failed_looks > 0 || e->reported == e->head.seq) return;
+    report_holder(s, REPORT_UNREADABLE, &unreadable, e->head.reading_seq);
+    e->reported = e->head.seq;
+}
+
 /* A slot that was read while watching. */
 static void watched(struct step *s, const struct election_lane *l) {
     struct election *e = s->e;
@@ -88,6 +106,7 @@ static void watched(struct step *s, const struct election_lane *l) {
         head_read(s, l->outcome == OUTCOME_DONE ? &l->slot : NULL);
         e->next_look_ns = e->head.known || l->outcome == OUTCOME_ABSENT ? now_ns + poll_delay_ns(s) : now_ns;
     } else {
+        if (l->outcome == OUTCOME_UNKNOWN && !is_next) warn_of_unreadable(s);
         e->next_look_ns = now_ns + poll_delay_ns(s);
     }
     e->failed_looks = l->outcome == OUTCOME_UNKNOWN ? e->failed_looks + 1 : 0;
@@ -103,9 +122,14 @@ static bool settled(struct step *s) {
         begin_releasing(s);
         return true;
     }
+    if (e->signal != 0) { /* told while claiming, and it is another who keeps the lock */
+        leave(s, 128 + e->signal);
+        return true;
+    }
     if (now_ns >= head_due_ns(e) || e->head.seq == 0) return false;
     int64_t whose = e->head.slot.kind == SLOT_ENTRY ? e->head.slot.record.token : e->head.seq;
-    if (e->reported != whose) report_holder(s, REPORT_WAITING, &e->head.slot, e->head.seq);
+    bool sitting_out = head_is_free(&e->head); /* evicted: nobody is in the way but ourselves */
+    if (e->reported != whose && !sitting_out) report_holder(s, REPORT_WAITING, &e->head.slot, e->head.seq);
     e->reported = whose;
     e->waited = true;
     if (e->config.give_up_ns != 0) return false;
@@ -128,6 +152,10 @@ void advance_watching(struct step *s) {
     if (s->event->now.wait_ns >= head_due_ns(e)) {
         e->next_look_ns = s->event->now.wait_ns;
         enter(s, ELECTION_LOOKING);
+        return;
+    }
+    if (e->head.seq >= RECORD_SEQ_MAX) { /* there is no next slot */
+        log_full(s);
         return;
     }
     bool idle = e->lane[0].phase == LANE_IDLE && e->lane[1].phase == LANE_IDLE;

@@ -3,17 +3,22 @@
 
 #include "election/internal.h"
 
+void log_full(struct step *s) {
+    report_holder(s, REPORT_LOG_FULL, &s->e->head.slot, s->e->head.seq);
+    leave(s, 125);
+}
+
 void begin_claim(struct step *s) {
     struct election *e = s->e;
     if (e->head.seq >= RECORD_SEQ_MAX) {
-        report_holder(s, REPORT_LOG_FULL, &e->head.slot, e->head.seq);
-        leave(s, 125);
+        log_full(s);
         return;
     }
     enter(s, ELECTION_CLAIMING);
     int64_t seq = e->head.seq + 1;
     append_entry(s, LOG_LANE_0, seq, RECORD_CLAIM, seq, e->config.ttl_ns);
     ask(s, LOG_LANE_1, LOG_APPEND, seq, e->config.request_timeout_ns, true);
+    e->former_claim = e->claim;
     e->claim = e->append.content;
     e->claimed_ns = s->event->now.lease_ns;
     e->checking = false;

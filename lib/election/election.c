@@ -61,7 +61,7 @@ void election_init(struct election *e, const struct election_config *config) {
     memset(e, 0, sizeof *e);
     e->config = *config;
     e->newcomer = true;
-    e->claim.kind = SLOT_VACANCY;
+    e->claim.kind = e->former_claim.kind = SLOT_VACANCY;
     e->not_before_ns = INT64_MIN;
     e->give_up_ns = e->next_look_ns = INT64_MIN;
 }
@@ -141,6 +141,7 @@ static int64_t wake_in_ns(const struct election *e, struct instant now) {
     case ELECTION_LOOKING:
         wait_at_ns = earlier(wait_at_ns, e->give_up_ns);
         if (idle) wait_at_ns = earlier(wait_at_ns, e->next_look_ns);
+        if (e->signal != 0) lease_at_ns = e->release_until_ns;
         break;
     case ELECTION_CLAIMING:
         lease_at_ns = e->claimed_ns + e->config.ttl_ns;

@@ -208,6 +208,7 @@ struct election {
     int64_t confirm_apart_ms; /* by so much the listing must show claim and former head apart; 0: not by the store's
                                  clock */
     struct slot claim;        /* our newest claim, to know it again; a vacancy before the first */
+    struct slot former_claim; /* the one before: given up, it may still get there */
 
     /* leading to releasing */
     int64_t token;
@@ -215,6 +216,7 @@ struct election {
     int64_t lease_end_ns; /* lease clock */
     int64_t last_sent_ns; /* lease clock, of the newest entry in the log */
     bool appending;       /* append is wanted and not yet in the log */
+    bool hurried;         /* the renewal was sent anew when two thirds of the TTL were over */
     bool child_running;
     bool child_started; /* since the claim */
     enum election_ending ending;

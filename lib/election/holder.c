@@ -77,8 +77,14 @@ static void end_leadership(struct step *s, enum election_ending ending, int sign
     }
 }
 
+/* A store that was away for TTL / 3 from when the renewal was due is back by then. It is asked at that very instant,
+ * not when a try that hangs or a backoff is over, so that such an outage goes unnoticed whatever kill_after and the
+ * request's timeout are. */
+static int64_t hurry_at_ns(const struct election *e) { return e->last_sent_ns + e->config.ttl_ns / 3 * 2; }
+
 static void append_renewal(struct step *s) {
     struct election *e = s->e;
+    e->hurried = s->event->now.lease_ns >= hurry_at_ns(e);
     append_entry(s, LOG_LANE_0, e->head.seq + 1, RECORD_RENEW, e->token, e->config.ttl_ns);
     e->appending = true;
 }
@@ -129,8 +135,13 @@ static void keep_lease(struct step *s) {
     if (e->appending && append_answered(s, &slot)) renewal_met(s, slot);
     bool leads = e->state == ELECTION_LEADING || e->state == ELECTION_STOPPING;
     bool lost = e->ending == ENDING_LOST || e->ending == ENDING_OUT_OF_TIME;
-    if (!leads || lost || e->appending) return;
-    if (s->event->now.lease_ns >= e->last_sent_ns + e->config.ttl_ns / 3) append_renewal(s);
+    if (!leads || lost) return;
+    if (!e->appending && s->event->now.lease_ns >= e->last_sent_ns + e->config.ttl_ns / 3) {
+        append_renewal(s);
+    } else if (e->appending && !e->hurried && s->event->now.lease_ns >= hurry_at_ns(e)) {
+        e->hurried = true;
+        hurry_lanes(s);
+    }
 }
 
 static void run_out_of_time(struct step *s) {
@@ -303,6 +314,7 @@ int64_t holder_wake_ns(const struct election *e) {
     if (e->state == ELECTION_RELEASING) return e->release_until_ns;
     if (e->ending == ENDING_LOST || e->ending == ENDING_OUT_OF_TIME) return ELECTION_FOREVER;
     int64_t end_ns = e->child_running ? stop_at_ns(e) : e->lease_end_ns;
-    int64_t renew_ns = e->appending ? ELECTION_FOREVER : e->last_sent_ns + e->config.ttl_ns / 3;
+    int64_t renew_ns = e->last_sent_ns + e->config.ttl_ns / 3;
+    if (e->appending) renew_ns = e->hurried ? ELECTION_FOREVER : hurry_at_ns(e);
     return end_ns < renew_ns ? end_ns : renew_ns;
 }

@@ -5,11 +5,13 @@
 #include "election/election.h"
 
 #define UNREADABLE_TTL_NS   (600 * NS_PER_S)
+#define UNREADABLE_AFTER_NS (30 * NS_PER_S) /* a head that can't be fetched for so long is worth a warning */
 #define NO_WAIT_PATIENCE_NS (10 * NS_PER_S) /* --no-wait, while the store can't be reached */
 #define HOLD_POLL_NS        (60 * NS_PER_S)
 #define STORE_CLOCK_SKEW_MS (30 * MS_PER_S)
 #define RELEASE_MOST_NS     (5 * NS_PER_S) /* how long the lock is tried to be freed while the user waits for us to end */
 #define BACKOFF_FIRST_NS    (100 * NS_PER_MS)
+#define RETRIES_A_TTL       30 /* under a lease, and while it is freed, tries are never further apart than TTL / this */
 #define TRIM_EVERY_APPENDS  100
 #define TRIM_MOST           250 /* deletions for TRIM_EVERY_APPENDS appends: at least two for each */
 
@@ -43,13 +45,18 @@ void append_entry(struct step *s, int lane, int64_t seq, enum record_kind kind, 
 void absorb_answer(struct step *s);
 /* Asks again what has backed off long enough. */
 void retry_lanes(struct step *s);
+/* Asks again, at once, what is under way or has backed off. */
+void hurry_lanes(struct step *s);
 void give_up_lanes(struct election *e);
 void lane_again(struct step *s, int lane);
+/* A share of span_ns, in whole us, as this step's jitter has it. */
+int64_t jitter_ns(const struct step *s, int64_t span_ns);
 /* An exponential backoff with jitter, in ns, after so many failures; never above most_ns. */
 int64_t backoff_ns(const struct step *s, unsigned failures, int64_t most_ns);
 /* Whether slot shows content's nonce: it is that very append. */
 bool is_ours(const struct slot *slot, const struct slot *content);
-/* Whether slot keeps the lock for us: our newest claim, or any entry of the leadership that it won. */
+/* Whether slot keeps the lock for us: a claim of ours (the newest or the one before), or any entry of the leadership
+ * that it won. */
 bool keeps_for_us(const struct election *e, const struct slot *slot);
 
 /* head.c */
@@ -73,6 +80,8 @@ void advance_leading(struct step *s);
 void advance_stopping(struct step *s);
 void advance_releasing(struct step *s);
 void begin_claim(struct step *s);
+/* Gives up: the head has the highest number there is. */
+void log_full(struct step *s);
 void begin_leading(struct step *s);
 /* Frees the lock whose head we made, or which an evict of us makes ours to free. */
 void begin_releasing(struct step *s);

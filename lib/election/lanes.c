@@ -33,6 +33,7 @@ void ask(struct step *s, int lane, enum log_op op, int64_t seq, int64_t timeout_
 }
 
 static void append(struct step *s, int lane, int64_t seq) {
+    if (seq > RECORD_SEQ_MAX) return; /* there is no such slot: as if nobody ever answered */
     s->e->append.seq = seq;
     s->e->append.sent_ns = s->event->now.lease_ns;
     ask(s, lane, LOG_APPEND, seq, s->e->config.request_timeout_ns, true);
@@ -73,17 +74,25 @@ static bool is_known(enum log_op op, enum outcome outcome) {
     return false;
 }
 
+int64_t jitter_ns(const struct step *s, int64_t span_ns) {
+    uint64_t span_us = (uint64_t)(span_ns / 1000); /* in ns the product would overflow from 4 s on */
+    return (int64_t)(span_us * s->event->jitter >> 32) * 1000;
+}
+
 int64_t backoff_ns(const struct step *s, unsigned failures, int64_t most_ns) {
     int64_t ns = BACKOFF_FIRST_NS;
     for (unsigned i = 1; i < failures && ns < most_ns; i++) ns *= 2;
     if (ns > most_ns) ns = most_ns;
-    return ns / 2 + (int64_t)((uint64_t)(ns / 2) * s->event->jitter >> 32);
+    return ns / 2 + jitter_ns(s, ns / 2);
 }
 
 static void back_off(struct step *s, struct election_lane *l) {
+    const struct election *e = s->e;
+    int64_t most_ns = e->config.request_timeout_ns, hasty_ns = e->config.ttl_ns / RETRIES_A_TTL;
+    if (e->state != ELECTION_CLAIMING && hasty_ns < most_ns) most_ns = hasty_ns; /* a lease doesn't wait */
     l->phase = LANE_BACKING_OFF;
     l->tries++;
-    l->retry_ns = s->event->now.wait_ns + backoff_ns(s, l->tries, s->e->config.request_timeout_ns);
+    l->retry_ns = s->event->now.wait_ns + backoff_ns(s, l->tries, most_ns);
 }
 
 void absorb_answer(struct step *s) {
@@ -121,6 +130,13 @@ void retry_lanes(struct step *s) {
     }
 }
 
+void hurry_lanes(struct step *s) {
+    for (int lane = LOG_LANE_0; lane <= LOG_LANE_1; lane++) {
+        enum lane_phase phase = s->e->lane[lane].phase;
+        if (phase == LANE_BUSY || phase == LANE_BACKING_OFF) send(s, lane);
+    }
+}
+
 void give_up_lanes(struct election *e) {
     for (int lane = LOG_LANE_0; lane <= LOG_LANE_1; lane++) e->lane[lane].phase = LANE_IDLE;
 }
@@ -134,5 +150,6 @@ bool keeps_for_us(const struct election *e, const struct slot *slot) {
     if (slot->kind != SLOT_ENTRY) return false;
     bool held = slot->record.kind == RECORD_CLAIM || slot->record.kind == RECORD_RENEW;
     /* A token is one claim's, and e->token that of a claim that was proved ours. */
-    return held && (is_ours(slot, &e->claim) || (e->token != 0 && slot->record.token == e->token));
+    bool claimed = is_ours(slot, &e->claim) || is_ours(slot, &e->former_claim);
+    return held && (claimed || (e->token != 0 && slot->record.token == e->token));
 }
