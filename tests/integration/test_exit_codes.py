@@ -6,7 +6,7 @@ import time
 import pytest
 from processes import boottime, wait_until
 
-FAST = ("--ttl", "4s", "--poll", "300ms")
+FAST = ("--ttl", "20s", "--poll", "300ms")
 
 
 def one_line(run):

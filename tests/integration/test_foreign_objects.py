@@ -6,7 +6,7 @@ import time
 import pytest
 from processes import wait_until
 
-FAST = ("--ttl", "3s", "--poll", "300ms")
+FAST = ("--ttl", "12s", "--poll", "300ms")
 RECORD = {"version": 1, "seq": 1, "kind": "claim", "token": 1, "node": "elsewhere", "nonce": "00112233445566778899aabbccddeeff",
           "ttl": 30000, "since": "2026-01-01T00:00:00.000Z", "timestamp": "2026-01-01T00:00:00.000Z",
           "expiry": "2026-01-01T00:00:30.000Z", "host": "elsewhere", "pid": 1, "command": "job"}
@@ -41,7 +41,7 @@ def test_an_unreadable_head_holds_the_lock(leaderexec, child, store, what):
     store.log.put(key(1), BROKEN[what])
     run = leaderexec(*FAST, "--no-wait", "--", *child("-d", 10))
     assert run.wait() == 124, run.err()
-    waiting = leaderexec(*FAST, "--wait", "5s", "--", *child("-d", 10))
+    waiting = leaderexec("--ttl", "2s", "--wait", "5s", "--", *child("-d", 10))
     assert waiting.wait() == 124, waiting.err()
     assert child.lines() == []
     assert store.log.objects() == {key(1): BROKEN[what]}

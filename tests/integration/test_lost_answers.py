@@ -6,7 +6,7 @@ import time
 import pytest
 from processes import wait_until
 
-LONG = ("--ttl", "9s", "--poll", "300ms")  # renewed every 3 s
+LONG = ("--ttl", "12s", "--poll", "300ms")  # renewed every 4 s
 
 
 class Losing:
@@ -56,7 +56,8 @@ def test_a_claim_whose_answer_is_lost_is_won_all_the_same(leaderexec, child, sto
     run = leaderexec(*LONG, "--", *child("-d", 300), env=losing.env)
     assert run.wait() == 0
     assert losing.lost() or count > 1
-    assert kinds(store) == ["claim", "free"] and run.err() == ""
+    # A claim known only late in its lease is renewed before the child starts.
+    assert [kind for kind in kinds(store) if kind != "renew"] == ["claim", "free"] and run.err() == ""
     assert [t.token for t in child.terms()] == [1]
     child.assert_promise(store)
 
@@ -89,12 +90,12 @@ def test_a_release_whose_answer_is_lost_frees_the_lock_once(leaderexec, child, s
 
 
 def test_answers_lost_again_and_again_dont_end_a_leadership(leaderexec, child, store, losing):
-    run = leaderexec("--ttl", "4s", "--poll", "300ms", "--", *child(), env=losing.env)
+    run = leaderexec("--ttl", "6s", "--poll", "300ms", "--", *child(), env=losing.env)
     child.wait_for_terms(1)
     for _ in range(4):
         losing.lose(0)
         losing.lose(1)
-        time.sleep(1.5)
+        time.sleep(2.2)
     losing.lose(0)
     assert child.lines("15") == []
     run.signal(signal.SIGTERM)

@@ -34,7 +34,7 @@ def test_a_days_slots_shrink_to_the_retention_while_the_lock_is_in_use(leaderexe
         assert leaderexec(*FAST, "--", *child("-d", 50 if store.kind == "directory" else 1500), env=SOON).wait(60) == 0
         assert len(store.log.names()) < left
     assert len(store.log.names()) < 60
-    holder = leaderexec(*FAST, "--", *child(), env=SOON)
+    holder = leaderexec("--ttl", "6s", "--", *child(), env=SOON)
     token = child.wait_for_terms(turn + 1).token
     for _ in range(6):
         assert gaps(store) == []
@@ -65,7 +65,7 @@ def test_a_candidate_stopped_for_longer_than_the_retention_claims_no_trimmed_slo
     assert first.wait() == 0
     time.sleep(2.5)
     churn(leaderexec, child, 3)
-    last = leaderexec(*FAST, "--", *child("-n", "last"), env=SOON)
+    last = leaderexec("--ttl", "6s", "--", *child("-n", "last"), env=SOON)
     wait_until(lambda: any(line.name == "last" for line in child.lines()), "the last leader")
     wait_until(lambda: min(s.seq for s in store.slots()) > seen + 1, "the slot after the one that the sleeper saw to be trimmed")
     sleeper.signal(signal.SIGCONT)

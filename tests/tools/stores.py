@@ -91,7 +91,7 @@ class S3Log:
 
 def slots(log):
     """The log's slots, oldest first."""
-    return sorted(s for s in (slot_of(name, body) for name, body in log.objects().items()) if s)
+    return sorted((s for s in (slot_of(name, body) for name, body in log.objects().items()) if s), key=lambda s: s.seq)
 
 
 def s3_client(endpoint, key, secret):
@@ -116,9 +116,10 @@ def milliseconds(time):
 
 
 def lease_ends(found):
-    """Token to the time (wall clock, ms) when its last lease ended, as its newest entry says."""
+    """Token to the time (wall clock, ms) when its last lease ended, as its newest entry says. found: as slots() returns them."""
     return {s.record["token"]: milliseconds(s.record["timestamp"]) + s.record["ttl"]
-            for s in sorted(found) if s.record and s.record.get("kind") in ("claim", "renew")}
+            for s in found if s.record and s.record.get("kind") in ("claim", "renew") and s.record.get("seq") == s.seq
+            and isinstance(s.record.get("ttl"), int) and 0 < s.record["ttl"] <= 600000}
 
 
 def lines(path):
