@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/environment.h"
 #include "base/text.h"
-#include "environment.h"
 
 bool holds_contains(char *const *environment, const char *identity) {
     const char *held = environment_get(environment, HOLDS_VARIABLE);
@@ -21,7 +21,7 @@ bool holds_contains(char *const *environment, const char *identity) {
 
 char **holds_add(char *const *environment, const char *identity) {
     const char *held = environment_get(environment, HOLDS_VARIABLE);
-    if (held == NULL || *held == '\0') return environment_with(environment, HOLDS_VARIABLE, identity);
+    if (held == NULL) return environment_with(environment, HOLDS_VARIABLE, identity);
     size_t size = strlen(held) + 1 + strlen(identity) + 1;
     char *both = malloc(size);
     if (both == NULL) return NULL;

@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/environment.h"
 #include "base/text.h"
 #include "election/lease.h"
-#include "environment.h"
 #include "option_table.h"
 #include "values.h"
 
@@ -134,7 +134,7 @@ static void collect_rest(struct parse *parse) {
         char name[OPTION_VARIABLE_SIZE];
         option_variable(name, (enum option_id)id);
         const char *text = environment_get(parse->environment, name);
-        if (text != NULL && *text != '\0') *given = (struct given){.text = text, .origin = FROM_VARIABLE};
+        if (text != NULL) *given = (struct given){.text = text, .origin = FROM_VARIABLE};
     }
 }
 

@@ -7,9 +7,9 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "base/environment.h"
 #include "s3/credentials.h"
 #include "s3/endpoint.h"
-#include "s3/environment.h"
 #include "s3/profile.h"
 
 #define DEFAULT_REGION "us-east-1" /* what stores other than AWS expect, or ignore */
@@ -46,12 +46,12 @@ static int take_bucket(struct s3_config *config, const char *bucket, char *reaso
 
 static int take_endpoint(struct s3_config *config, const struct s3_options *options, char *const *environment,
                          const struct s3_profile *profile, char *reason) {
-    const char *ignore = s3_environment_get(environment, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
+    const char *ignore = environment_get(environment, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
     const char *url = first_of(options->endpoint_url, NULL, NULL, NULL);
     if (url[0] == '\0' && (ignore == NULL || strcasecmp(ignore, "true") != 0)) {
-        url = first_of(s3_environment_get(environment, "AWS_ENDPOINT_URL_S3"),
-                       s3_environment_get(environment, "AWS_ENDPOINT_URL"), profile->s3_endpoint_url,
-                       profile->endpoint_url);
+        url =
+            first_of(environment_get(environment, "AWS_ENDPOINT_URL_S3"),
+                     environment_get(environment, "AWS_ENDPOINT_URL"), profile->s3_endpoint_url, profile->endpoint_url);
     }
     if (text_copy(config->endpoint_url, sizeof config->endpoint_url, url) == 0) return 0;
     return refuse(reason, "endpoint URL", url, "is too long: correct it");
@@ -60,8 +60,8 @@ static int take_endpoint(struct s3_config *config, const struct s3_options *opti
 static int take_region(struct s3_config *config, const struct s3_options *options, char *const *environment,
                        const struct s3_profile *profile, char *reason) {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
-    const char *region = first_of(options->region, s3_environment_get(environment, "AWS_REGION"),
-                                  s3_environment_get(environment, "AWS_DEFAULT_REGION"), profile->region);
+    const char *region = first_of(options->region, environment_get(environment, "AWS_REGION"),
+                                  environment_get(environment, "AWS_DEFAULT_REGION"), profile->region);
     if (region[0] == '\0' && config->endpoint_url[0] != '\0') region = DEFAULT_REGION;
     if (region[0] == '\0') {
         return refuse(reason, "no region for bucket", config->bucket,
@@ -91,7 +91,7 @@ static int take_addressing(struct s3_config *config, const struct s3_options *op
 static int take_ca_bundle(struct s3_config *config, const struct s3_options *options, char *const *environment,
                           const struct s3_profile *profile, char *reason) {
     const char *path =
-        first_of(options->ca_bundle, s3_environment_get(environment, "AWS_CA_BUNDLE"), profile->ca_bundle, NULL);
+        first_of(options->ca_bundle, environment_get(environment, "AWS_CA_BUNDLE"), profile->ca_bundle, NULL);
     if (text_copy(config->ca_bundle, sizeof config->ca_bundle, path) == 0) return 0;
     return refuse(reason, "the CA bundle\'s path", path, "is too long: correct --ca-bundle");
 }

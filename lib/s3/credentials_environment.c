@@ -2,11 +2,12 @@
 #include <errno.h>
 #include <stddef.h>
 
+#include "base/environment.h"
+
 #include "s3/credentials.h"
-#include "s3/environment.h"
 
 static int take(char *out, size_t size, char *const *environment, const char *name, char *reason) {
-    const char *value = s3_environment_get(environment, name);
+    const char *value = environment_get(environment, name);
     if (text_copy(out, size, value != NULL ? value : "") == 0) return 0;
     (void)text_format(reason, TEXT_REASON_SIZE, "%s is longer than any key: correct it", name);
     return -EINVAL;

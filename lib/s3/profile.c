@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "s3/environment.h"
+#include "base/environment.h"
 #include "s3/ini.h"
 
 /* One file's reading. */
@@ -103,8 +103,8 @@ static int read_file(const char *path, bool named, ini_setting *setting, void *c
 /* Where a file is: what variable names, with "~/" for the home, or the usual place in it; "" without a home. */
 static int find_file(char path[S3_PATH_SIZE], const char *variable, const char *usual, char *const *environment,
                      bool *named) {
-    const char *home = s3_environment_get(environment, "HOME");
-    const char *value = s3_environment_get(environment, variable);
+    const char *home = environment_get(environment, "HOME");
+    const char *value = environment_get(environment, variable);
     *named = value != NULL;
     path[0] = '\0';
     if (value != NULL && strncmp(value, "~/", 2) != 0) return text_copy(path, S3_PATH_SIZE, value);
@@ -136,7 +136,7 @@ static int read_files(struct s3_profile *profile, char *const *environment, char
 
 int s3_profile_load(struct s3_profile *profile, const char *option, char *const *environment, char *reason) {
     *profile = (struct s3_profile){0};
-    const char *name = option != NULL ? option : s3_environment_get(environment, "AWS_PROFILE");
+    const char *name = option != NULL ? option : environment_get(environment, "AWS_PROFILE");
     profile->named = name != NULL;
     if (text_copy(profile->name, sizeof profile->name, name != NULL ? name : "default") != 0) {
         (void)text_format(reason, TEXT_REASON_SIZE, "the profile's name is too long: correct --profile or AWS_PROFILE");

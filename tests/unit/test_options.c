@@ -14,8 +14,8 @@
 
 #include <cmocka.h>
 
+#include "base/environment.h"
 #include "base/text.h"
-#include "environment.h"
 #include "holds.h"
 #include "option_table.h"
 #include "options.h"

@@ -1,5 +1,5 @@
 /* Environments; see environment.h. */
-#include "environment.h"
+#include "base/environment.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,7 +13,9 @@ static bool is_named(const char *entry, const char *name, size_t length) {
 const char *environment_get(char *const *environment, const char *name) {
     size_t length = strlen(name);
     for (; *environment != NULL; environment++) {
-        if (is_named(*environment, name, length)) return *environment + length + 1;
+        if (!is_named(*environment, name, length)) continue;
+        const char *value = *environment + length + 1;
+        return *value != '\0' ? value : NULL;
     }
     return NULL;
 }
