@@ -24,7 +24,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import stores  # noqa: E402
 
 USERS = {"owner": ("OWNERKEY000000000000", "ownersecret"), "guest": ("GUESTKEY000000000000", "guestsecret")}
-BUCKET = "first-bucket"  # there from the start; the first one takes seconds to make
+BUCKET = "first-bucket"  # there from the start, for the first bucket and the first object take seconds to make
 START_S = 90
 
 CONF = """[global]
@@ -175,6 +175,7 @@ class Ceph:
                       f"--access-key={key}", f"--secret-key={secret}", "--max-buckets=100000")
         client = stores.s3_client(self.endpoint, *USERS["owner"])
         client.create_bucket(Bucket=BUCKET)
+        client.put_object(Bucket=BUCKET, Key="first", Body=b"first")
         client.close()
 
     def gateway(self):
