@@ -39,27 +39,6 @@ static void note_refusal(struct round *r, pid_t pid) {
     memcpy(r->seen->refused_name, info.name, sizeof r->seen->refused_name);
 }
 
-static void signal_child(struct round *r, pid_t pid) {
-    if (kill(pid, r->signal) != 0) {
-        if (errno == EPERM) note_refusal(r, pid);
-        return;
-    }
-    if (r->signal != SIGKILL) (void)kill(pid, SIGCONT);
-}
-
-static void signal_stranger(struct round *r, pid_t pid, pid_t parent) {
-    int fd = pidfd_open(pid, 0);
-    if (fd < 0) return; /* gone; or no such call: it will be a child of ours once its parent is dead */
-    struct process_info info;
-    bool still_ours = procfs_read(r->who->proc, pid, &info) == 0 && info.parent == parent && info.born >= r->who->born;
-    if (still_ours) {
-        int error = pidfd_send_signal(fd, r->signal, NULL, 0) != 0 ? errno : 0;
-        if (error == EPERM) note_refusal(r, pid);
-        if (error == 0 && r->signal != SIGKILL) (void)pidfd_send_signal(fd, SIGCONT, NULL, 0);
-    }
-    (void)close(fd);
-}
-
 static bool visit_child(void *context, pid_t pid) {
     struct round *r = context;
     bool own = r->expanding == r->who->root;
@@ -78,17 +57,54 @@ static void kill_group(const struct round *r) {
     pid_t group = r->who->group;
     if (group == 0 || r->signal != SIGKILL) return;
     for (size_t i = 0; i < r->count; i++) {
-        if (getpgid(r->found[i]) != group) continue;
+        if (r->parent[i] != r->who->root || getpgid(r->found[i]) != group) continue;
         (void)kill(-group, SIGKILL);
         return;
     }
 }
 
-static void signal_one(struct round *r, size_t i) {
-    if (r->parent[i] == r->who->root) {
-        signal_child(r, r->found[i]);
-    } else {
-        signal_stranger(r, r->found[i], r->parent[i]);
+/* Adds the children of one that was found. threads: how many it has, where that is known. */
+static void expand(struct round *r, pid_t pid, int threads) {
+    if (r->who->walk_all) return; /* they have been found another way */
+    r->expanding = pid;
+    (void)procfs_children(r->who->proc, pid, threads, visit_child, r);
+}
+
+static void signal_child(struct round *r, pid_t pid) {
+    struct process_info info = {.threads = 1};
+    /* When killing, every system call counts against a bomb: what other threads started comes to us anyway. */
+    if (r->signal == SIGKILL || procfs_read(r->who->proc, pid, &info) == 0) expand(r, pid, info.threads);
+    if (kill(pid, r->signal) != 0) {
+        if (errno == EPERM) note_refusal(r, pid);
+        return;
+    }
+    if (r->signal != SIGKILL) (void)kill(pid, SIGCONT);
+}
+
+static void signal_stranger(struct round *r, pid_t pid, pid_t parent) {
+    int fd = pidfd_open(pid, 0);
+    if (fd < 0) return; /* gone; or no such call: it will be a child of ours once its parent is dead */
+    struct process_info info;
+    /* Its parent is the one that it was found under; or we are, because that one was killed in this very round. */
+    bool still_ours = procfs_read(r->who->proc, pid, &info) == 0 && info.born >= r->who->born &&
+                      (info.parent == parent || info.parent == r->who->root);
+    if (still_ours) {
+        expand(r, pid, info.threads); /* first, since the dead have no children */
+        int error = pidfd_send_signal(fd, r->signal, NULL, 0) != 0 ? errno : 0;
+        if (error == EPERM) note_refusal(r, pid);
+        if (error == 0 && r->signal != SIGKILL) (void)pidfd_send_signal(fd, SIGCONT, NULL, 0);
+    }
+    (void)close(fd);
+}
+
+static void signal_found(struct round *r) {
+    kill_group(r);
+    for (size_t i = 0; i < r->count; i++) { /* count grows */
+        if (r->parent[i] == r->who->root) {
+            signal_child(r, r->found[i]);
+        } else {
+            signal_stranger(r, r->found[i], r->parent[i]);
+        }
     }
 }
 
@@ -118,29 +134,21 @@ static void find_by_parents(struct round *r) {
         r->added = false;
         if (procfs_all(r->who->proc, visit_any, r) != 0) return;
     } while (r->added && r->count < DESCENDANTS_MAX);
-    kill_group(r);
-    for (size_t i = 0; i < r->count; i++) signal_one(r, i);
-}
-
-static void expand(struct round *r, size_t i) {
-    struct process_info info = {.threads = 0};
-    if (procfs_read(r->who->proc, r->found[i], &info) != 0) return;
-    r->expanding = r->found[i];
-    (void)procfs_children(r->who->proc, r->found[i], info.threads, visit_child, r);
 }
 
 void descendants_signal(const struct descendants *who, int signal, struct descendants_seen *seen) {
-    struct round r = {.who = who, .signal = signal, .seen = seen, .expanding = who->root};
+    struct round r; /* its lists needn't be emptied */
+    r.who = who;
+    r.signal = signal;
+    r.seen = seen;
+    r.count = 0;
+    r.expanding = who->root;
     *seen = (struct descendants_seen){0};
     int error = who->walk_all ? -ENOTSUP : procfs_children(who->proc, who->root, 0, visit_child, &r);
     if (error == -ENOTSUP) {
         find_by_parents(&r);
-        return;
+    } else if (error != 0) {
+        seen->incomplete = true;
     }
-    if (error != 0) seen->incomplete = true;
-    kill_group(&r);
-    for (size_t i = 0; i < r.count; i++) {
-        expand(&r, i); /* first, since the dead have no children */
-        signal_one(&r, i);
-    }
+    signal_found(&r);
 }

@@ -60,8 +60,8 @@ static int64_t milliseconds(const char *text) { return strtoll(text, NULL, 10) *
 static int parse(struct driver *d, int argc, char **argv) {
     int option;
     d->options = (struct keeper_options){.stop_signal = SIGTERM, .stop_timeout_ns = INT64_MAX, .environment = environ};
-    d->options.ttl_ns = 2 * NS_PER_S;
-    d->options.kill_after_ns = 250 * NS_PER_MS;
+    d->options.ttl_ns = 20 * NS_PER_S;
+    d->options.kill_after_ns = 500 * NS_PER_MS;
     d->renew_for_ns = INT64_MAX;
     d->starts = 1;
     while ((option = getopt(argc, argv, "+t:k:T:s:r:w:n:o:q")) != -1) {
