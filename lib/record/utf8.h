@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Decodes the character that text[length] begins with. Returns its length in bytes (1 to 4) and sets *codepoint; 0 where there is none: nothing
- * left, cut off, overlong, a surrogate, or past U+10FFFF (RFC 3629). */
+/* Decodes the character that text[length] begins with. Returns its length in bytes (1 to 4) and sets *codepoint; 0
+ * where there is none: nothing left, cut off, overlong, a surrogate, or past U+10FFFF (RFC 3629). */
 size_t utf8_next(const char *text, size_t length, uint32_t *codepoint);
 
 /* Tells whether text[length] is a character that was cut off behind its first bytes, nothing being wrong with these. */

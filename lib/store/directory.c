@@ -205,7 +205,10 @@ static int wait_for_answers(struct store *base, struct pollfd *extra, size_t cou
     size_t own = add_own_pollfds(store, store->pollfds + count);
     int ready = poll(store->pollfds, (nfds_t)(count + own), timeout_until_due(store, timeout_ms));
     if (ready < 0 && errno != EINTR) return -errno;
-    for (size_t i = 0; i < count; i++) extra[i].revents = ready > 0 ? store->pollfds[i].revents : 0;
+    for (size_t i = 0; i < count; i++) {
+        extra[i].revents = store->pollfds[i].revents;
+        if (ready <= 0) extra[i].revents = 0;
+    }
     int64_t now_ns = clock_now().wait_ns;
     for (size_t i = 0; i < LOG_LANES; i++) {
         if (store->lanes[i].state == LANE_RUNNING) collect(store, &store->lanes[i], now_ns);

@@ -1,11 +1,11 @@
 /* A short-lived process that does one thing that may block for ever (a disk's fsync, say) and answers through a pipe.
  *
- * How to use it: worker_start(), poll worker.answer_fd for reading, worker_collect(); worker_dismiss() once it isn't wanted any more, then
- * worker_reap() until that says it is gone. Nothing here blocks. The process holds none of our descriptors, ends with us, and
- * kills itself when its lifetime is over.
+ * How to use it: worker_start(), poll worker.answer_fd for reading, worker_collect(); worker_dismiss() once it isn't
+ * wanted any more, then worker_reap() until that says it is gone. Nothing here blocks. The process holds none of our
+ * descriptors, ends with us, and kills itself when its lifetime is over.
  *
- * It raises no SIGCHLD, and a plain waitpid(-1) doesn't see it (__WCLONE, see wait(2)): whoever reaps children here needn't know of it, and
- * waits for none that a broken disk keeps from dying. Knows nothing of logs and slots. */
+ * It raises no SIGCHLD, and a plain waitpid(-1) doesn't see it (__WCLONE, see wait(2)): whoever reaps children here
+ * needn't know of it, and waits for none that a broken disk keeps from dying. Knows nothing of logs and slots. */
 #ifndef STORE_WORKER_H
 #define STORE_WORKER_H
 
@@ -29,10 +29,11 @@ struct worker {
 /* What to do: runs in the process, with the caller's memory as it was at worker_start(), and fills answer. */
 typedef void worker_task(const void *input, void *answer);
 
-/* Starts a process that runs task(input, answer) and sends the answer_size bytes (at most WORKER_ANSWER_MAX) of answer, which start as what answer
- * holds now. It is killed lifetime_ms ms (> 0) from now at the latest, by its own timer. Returns 0, or -errno (EAGAIN, EMFILE, ENOMEM ...)
- * with *worker WORKER_NONE. The caller has one thread. */
-int worker_start(struct worker *worker, int64_t lifetime_ms, worker_task *task, const void *input, const void *answer, size_t answer_size);
+/* Starts a process that runs task(input, answer) and sends the answer_size bytes (at most WORKER_ANSWER_MAX) of answer,
+ * which start as what answer holds now. It is killed lifetime_ms ms (> 0) from now at the latest, by its own timer.
+ * Returns 0, or -errno (EAGAIN, EMFILE, ENOMEM ...) with *worker WORKER_NONE. The caller has one thread. */
+int worker_start(struct worker *worker, int64_t lifetime_ms, worker_task *task, const void *input, const void *answer,
+                 size_t answer_size);
 
 enum worker_state {
     WORKER_BUSY,

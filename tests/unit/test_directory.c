@@ -512,6 +512,31 @@ static void it_works_without_proc_and_without_files_that_have_no_name(void **sta
     }
 }
 
+static void a_killed_append_leaves_a_whole_slot_or_none(void **state) {
+    struct fixture *fixture = *state;
+    char body[RECORD_JSON_MAX];
+    int whole = 0;
+    memset(body, 'x', sizeof body);
+    append_all(fixture, 1, 1);
+    for (int64_t seq = 2; seq <= 121; seq++) {
+        char name[64], path[256];
+        struct stat status;
+        struct log_request append = an_append(seq);
+        append.body = body;
+        append.body_length = sizeof body;
+        disk.no_tmpfile = seq % 2 == 0;
+        submit(fixture->store, append);
+        (void)usleep((useconds_t)(seq * 20)); /* from before its first step to behind its last */
+        assert_int_equal(ask(fixture->store, a_read(1)).outcome, OUTCOME_DONE); /* ends the append */
+        (void)text_format(name, sizeof name, "%012lld-%lld", 999999999999LL - (long long)seq, (long long)seq);
+        path_in_folder(fixture, path, name);
+        if (stat(path, &status) != 0) continue;
+        assert_int_equal(status.st_size, sizeof body);
+        whole++;
+    }
+    assert_true(count_names(fixture->folder) >= whole + 1); /* and temporary files, which a trim removes */
+}
+
 /* --- a disk that hangs --- */
 
 static void a_hanging_append_is_unknown_in_time_and_hinders_no_other_lane(void **state) {
@@ -737,6 +762,7 @@ int main(void) {
         STORE_TEST(a_link_whose_answer_is_lost_is_unknown_and_then_exists),
         STORE_TEST(a_slot_that_a_power_cut_might_take_is_unknown),
         STORE_TEST(it_works_without_proc_and_without_files_that_have_no_name),
+        STORE_TEST(a_killed_append_leaves_a_whole_slot_or_none),
         STORE_TEST(a_hanging_append_is_unknown_in_time_and_hinders_no_other_lane),
         STORE_TEST(a_worker_holds_no_descriptor_of_ours),
         STORE_TEST(a_worker_has_a_name_and_blocks_signals),
