@@ -62,7 +62,6 @@ rgw data = {dir}/rgw
 rgw enable usage log = false
 rgw run sync thread = false
 rgw enable ops log = false
-rgw cache enabled = true
 rgw thread pool size = 64
 """
 
@@ -90,10 +89,12 @@ def die_with_parent():
 class Gateway:
     """One radosgw. endpoint, pid; stop() kills it."""
 
-    def __init__(self, ceph, name):
+    def __init__(self, ceph, name, cached):
         self.port = free_port()
         self.endpoint = f"http://127.0.0.1:{self.port}"
+        # A gateway with a cache is told of every change of a bucket; while it is stopped, the others would wait for it.
         self.process = ceph.daemon(["radosgw", "-f", "-n", "client.admin", f"--log-file={ceph.dir}/{name}.log",
+                                    f"--rgw-cache-enabled={str(cached).lower()}",
                                     f"--rgw-frontends=beast endpoint=127.0.0.1:{self.port}"])
         self.pid = self.process.pid
         deadline = time.monotonic() + START_S
@@ -168,7 +169,7 @@ class Ceph:
         number = self.tool("ceph", "osd", "new", osd).strip()
         self.tool("ceph-osd", "-i", number, "--mkfs", "--osd-uuid", osd, "--setuser", "root", "--setgroup", "root")
         self.daemon(["ceph-osd", "-f", "-i", number])
-        self.main_gateway = self.gateway()
+        self.main_gateway = self.gateway(cached=True)
         self.endpoint = self.main_gateway.endpoint
         for name, (key, secret) in USERS.items():
             self.tool("radosgw-admin", "user", "create", f"--uid={name}", f"--display-name={name}",
@@ -178,10 +179,10 @@ class Ceph:
         client.put_object(Bucket=BUCKET, Key="first", Body=b"first")
         client.close()
 
-    def gateway(self):
-        """Starts one more radosgw over the same data."""
+    def gateway(self, cached=False):
+        """Starts one more radosgw over the same data. One that a test stops had better have no cache."""
         self.gateways += 1
-        return Gateway(self, f"rgw.{os.getpid()}.{self.gateways}")
+        return Gateway(self, f"rgw.{os.getpid()}.{self.gateways}", cached)
 
     def environment(self):
         """What finds it: for the tests, and for anything that reads AWS's variables."""
