@@ -116,7 +116,8 @@ static void watched(struct step *s, const struct election_lane *l) {
 static bool settled(struct step *s) {
     struct election *e = s->e;
     int64_t now_ns = s->event->now.wait_ns;
-    if (keeps_for_us(
+    if (!owes_a_wait(s) &&
+        keeps_for_us(
             e, &e->head.slot)) { /* a claim or renewal that we gave up got there after all; nothing of ours runs */
         e->ending = ENDING_NONE;
         begin_releasing(s);

@@ -16,16 +16,17 @@ void begin_claim(struct step *s) {
     }
     enter(s, ELECTION_CLAIMING);
     int64_t seq = e->head.seq + 1;
-    append_entry(s, LOG_LANE_0, seq, RECORD_CLAIM, seq, e->config.ttl_ns);
+    bool by_store_clock = s->event->now.wait_ns < head_over_ns(&e->head);
+    e->child_after_ns = by_store_clock ? head_over_ns(&e->head) : INT64_MIN;
+    e->confirm_apart_ms = by_store_clock ? head_stale_after_ms(&e->head) : 0;
+    e->former_ttl_ns = by_store_clock && !head_is_hold(&e->head) ? e->head.ttl_ns : 0;
+    append_entry(s, LOG_LANE_0, seq, RECORD_CLAIM, seq, entry_ttl_ns(s));
     ask(s, LOG_LANE_1, LOG_APPEND, seq, e->config.request_timeout_ns, true);
     e->former_claim = e->claim;
     e->claim = e->append.content;
     e->claimed_ns = s->event->now.lease_ns;
     e->checking = false;
     e->created = 0;
-    bool by_store_clock = s->event->now.wait_ns < head_over_ns(&e->head);
-    e->child_after_ns = by_store_clock ? head_over_ns(&e->head) : INT64_MIN;
-    e->confirm_apart_ms = by_store_clock ? head_stale_after_ms(&e->head) : 0;
 }
 
 static void refuse_store(struct step *s) {

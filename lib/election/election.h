@@ -161,6 +161,7 @@ struct election_lane {
     enum log_op op;
     int64_t seq;
     int64_t timeout_ns;
+    int64_t sent_ns;  /* lease clock, of this try */
     bool persistent;  /* asked again, with backoff, until the answer is known */
     unsigned tries;   /* failed ones, of this request */
     bool refused;     /* the last try was */
@@ -207,7 +208,8 @@ struct election {
     int64_t child_after_ns;   /* wait clock: claimed by the store's clock, unless the listing confirms it */
     int64_t confirm_apart_ms; /* by so much the listing must show claim and former head apart; 0: not by the store's
                                  clock */
-    struct slot claim;        /* our newest claim, to know it again; a vacancy before the first */
+    int64_t former_ttl_ns; /* of the lease that such a claim is over; 0: none, or a hold, behind which no child runs */
+    struct slot claim;     /* our newest claim, to know it again; a vacancy before the first */
     struct slot former_claim; /* the one before: given up, it may still get there */
 
     /* leading to releasing */

@@ -67,6 +67,8 @@ void head_read(struct step *s, const struct slot *slot) {
     }
 }
 
+bool head_is_hold(const struct election_head *head) { return head->known && is_hold(&head->slot); }
+
 bool head_is_free(const struct election_head *head) {
     return head->seq == 0 || (head->known && head->slot.kind == SLOT_VACANCY);
 }

@@ -30,7 +30,7 @@ static void landed(struct step *s) {
                                      .known = true,
                                      .slot = e->append.content,
                                      .reading_seq = e->append.seq,
-                                     .ttl_ns = e->config.ttl_ns,
+                                     .ttl_ns = e->append.content.record.ttl_ms * NS_PER_MS,
                                      .seen_ns = s->event->now.wait_ns};
     e->last_sent_ns = e->append.sent_ns;
     e->lease_end_ns = e->append.sent_ns + e->config.ttl_ns; /* from the send, not from the answer */
@@ -82,10 +82,17 @@ static void end_leadership(struct step *s, enum election_ending ending, int sign
  * request's timeout are. */
 static int64_t hurry_at_ns(const struct election *e) { return e->last_sent_ns + e->config.ttl_ns / 3 * 2; }
 
+bool owes_a_wait(const struct step *s) { return s->event->now.wait_ns < s->e->child_after_ns; }
+
+int64_t entry_ttl_ns(const struct step *s) {
+    const struct election *e = s->e;
+    return owes_a_wait(s) && e->former_ttl_ns > e->config.ttl_ns ? e->former_ttl_ns : e->config.ttl_ns;
+}
+
 static void append_renewal(struct step *s) {
     struct election *e = s->e;
     e->hurried = s->event->now.lease_ns >= hurry_at_ns(e);
-    append_entry(s, LOG_LANE_0, e->head.seq + 1, RECORD_RENEW, e->token, e->config.ttl_ns);
+    append_entry(s, LOG_LANE_0, e->head.seq + 1, RECORD_RENEW, e->token, entry_ttl_ns(s));
     e->appending = true;
 }
 
@@ -236,6 +243,10 @@ static void append_release(struct step *s) {
     assert(keeps_for_us(e, &e->head.slot)); /* nobody else's lock is ever freed */
     int64_t left_ns = e->config.hold_ns - (s->event->now.lease_ns - e->claimed_ns);
     bool hold = left_ns > 0 && e->child_started && (e->ending == ENDING_CHILD || e->ending == ENDING_SHUTDOWN);
+    if (owes_a_wait(s)) { /* a hold that we claimed over too early goes on */
+        hold = true;
+        left_ns = e->child_after_ns - s->event->now.wait_ns;
+    }
     if (!hold) {
         append_vacancy(s, LOG_LANE_0, e->head.seq + 1);
         return;
@@ -251,6 +262,12 @@ void begin_releasing(struct step *s) {
     enter(s, ELECTION_RELEASING);
     e->appending = false;
     e->release_until_ns = s->event->now.lease_ns + patience_ns;
+    if (owes_a_wait(s) &&
+        e->former_ttl_ns > 0) { /* nothing of ours ran; the holder before us may yet: others wait for both */
+        report(s, REPORT_NOT_RELEASED);
+        finish(s);
+        return;
+    }
     append_release(s);
 }
 

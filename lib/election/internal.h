@@ -66,6 +66,7 @@ void head_found(struct step *s, int64_t seq, const struct listing *listing, cons
 /* Slot reading_seq was read (slot, or NULL where it is gone). */
 void head_read(struct step *s, const struct slot *slot);
 bool head_is_free(const struct election_head *head);
+bool head_is_hold(const struct election_head *head);
 /* When (wait clock) the head may be claimed over by our own clock alone, and by the store's as well. */
 int64_t head_over_ns(const struct election_head *head);
 int64_t head_due_ns(const struct election *e);
@@ -85,6 +86,10 @@ void log_full(struct step *s);
 void begin_leading(struct step *s);
 /* Frees the lock whose head we made, or which an evict of us makes ours to free. */
 void begin_releasing(struct step *s);
+/* Whether we claimed by the store's clock alone, and our own says that the holder before us may still be there. */
+bool owes_a_wait(const struct step *s);
+/* The ttl of our entries: as long as we owe a wait, at least that of the entry that we claimed over. */
+int64_t entry_ttl_ns(const struct step *s);
 void child_gone(struct step *s);
 void shut_down(struct step *s);
 /* When (lease clock) a holder must act by itself. */

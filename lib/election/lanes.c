@@ -14,6 +14,7 @@ static void send(struct step *s, int lane) {
     struct election_lane *l = lane_of(s, lane);
     l->phase = LANE_BUSY;
     l->id = ++e->next_id;
+    l->sent_ns = s->event->now.lease_ns;
     struct election_request *request = &act(s, ELECTION_REQUEST)->request;
     request->id = l->id;
     request->lane = lane;
@@ -101,7 +102,10 @@ void absorb_answer(struct step *s) {
     struct election_lane *l = lane_of(s, answer->lane);
     if (l->phase != LANE_BUSY || l->id != answer->id) return; /* too late: nobody waits for it any more */
     l->refused = answer->outcome == OUTCOME_REFUSED;
-    bool known = is_known(l->op, answer->outcome);
+    /* What was true long ago (a keeper that was stopped, a machine that slept, between the answer and this step) is no
+     * ground for a claim: the log may have gone on, and the slots that showed it may have been trimmed. */
+    bool old = s->event->now.lease_ns - l->sent_ns >= 2 * l->timeout_ns;
+    bool known = is_known(l->op, answer->outcome) && !old;
     if (!known && l->persistent) {
         back_off(s, l);
         return;
