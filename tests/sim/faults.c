@@ -58,12 +58,23 @@ static void pause_keeper(struct world *w, int machine) {
     TRACE(w, "machine %d: keeper stopped for %.3f s", machine, (double)length_ns / 1e9);
 }
 
+/* One way, the other, or both; often for about as long as a lease, and again and again. */
 static void cut(struct world *w, int machine) {
     struct machine *m = &w->machine[machine];
-    int64_t what = chance_between(&w->chance, 0, 2);
-    m->cut_requests = what != 0;
-    m->cut_answers = what != 1;
-    world_at(w, w->now_ns + how_long_ns(w), EVENT_MEND, machine, ++m->mends, 0);
+    bool flaps = chance_ppm(&w->chance, 500000);
+    m->flaps = flaps ? (int)chance_between(&w->chance, 1, 12) : 0;
+    m->mends++;
+    fault_flap(w, machine);
+}
+
+void fault_flap(struct world *w, int machine) {
+    struct machine *m = &w->machine[machine];
+    int64_t what = chance_between(&w->chance, 0, m->flaps > 0 ? 3 : 2);
+    int64_t lease_ns = w->s.config[machine].ttl_ns;
+    int64_t length_ns = m->flaps > 0 ? chance_spread(&w->chance, lease_ns / 100, 2 * lease_ns) : how_long_ns(w);
+    m->cut_requests = what == 1 || what == 2;
+    m->cut_answers = what == 0 || what == 2;
+    world_at(w, w->now_ns + length_ns, EVENT_MEND, machine, m->mends, 0);
     TRACE(w, "machine %d: network cut (%lld)", machine, (long long)what);
 }
 
@@ -235,6 +246,7 @@ void fault_heal(struct world *w) {
     TRACE(w, "everything heals");
     for (int i = 0; i < w->s.machines; i++) {
         struct machine *m = &w->machine[i];
+        m->flaps = 0;
         m->cut_requests = m->cut_answers = false;
         fault_thaw(w, i);
         if (m->proc >= 0) {

@@ -77,6 +77,7 @@ static void draw_bad_store(struct scenario *s, struct chance *c) {
     s->modified_skew_ms = chance_ppm(c, 500000) ? 0 : chance_between(c, 0, 14000);
     s->modified_whole_seconds = chance_ppm(c, 500000);
     s->date_lies = chance_ppm(c, 300000);
+    if (s->date_lies && chance_ppm(c, 500000)) s->date_off_ms = chance_between(c, -3600, 3600) * MS_PER_S;
     s->trims_from_the_top = chance_ppm(c, 500000);
     s->stale_ppm = chance_ppm(c, 300000) ? 0 : chance_between(c, 0, 1000000);
     s->stale_unevenly = chance_ppm(c, 300000);
@@ -95,6 +96,7 @@ static void draw_short_retention(struct scenario *s, struct chance *c) {
     s->late_most_ns = chance_spread(c, retention_ns / 4, 4 * retention_ns);
     s->again_most_ns = chance_spread(c, retention_ns / 4, 4 * retention_ns);
     s->pause_most_ns = chance_spread(c, retention_ns / 4, 4 * retention_ns);
+    if (chance_ppm(c, 500000)) s->restart_most_ns = chance_spread(c, NS_PER_S, 4 * retention_ns); /* an idle log */
 }
 
 static void draw_weights(struct scenario *s, struct chance *c) {

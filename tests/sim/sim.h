@@ -71,6 +71,7 @@ struct scenario {
     int64_t stale_ppm, stale_most_ns;
     bool stale_unevenly; /* each slot of a listing is as old as it likes */
     int64_t store_drift_ppm, modified_skew_ms;
+    int64_t date_off_ms; /* a proxy's clock, where date_lies */
     bool modified_whole_seconds, date_lies, trims_from_the_top;
     enum twice twice;
     int64_t race_most_ns;
@@ -226,6 +227,7 @@ struct machine {
     bool suspended, frozen, cut_requests, cut_answers, frozen_deaf_clock;
     int64_t asleep_since_ns;
     unsigned mends;
+    int flaps; /* how often its network still changes */
 };
 
 /* A leadership, for the rule that leases never overlap. */
@@ -338,6 +340,7 @@ void guard_wakes_up(struct world *w, int proc);
 
 /* faults.c */
 void fault_next(struct world *w);
+void fault_flap(struct world *w, int machine);
 void fault_thaw(struct world *w, int machine);
 void fault_heal(struct world *w);
 void operator_answer(struct world *w, struct message *m);

@@ -101,10 +101,9 @@ static void list(struct world *w, struct message *m) {
     int64_t as_of_ns = past_ns(w);
     m->outcome = OUTCOME_DONE;
     m->listing = (struct listing){.empty = true, .date_ms = rounded(w, store_clock_ms(w))};
-    if (w->s.date_lies && m->lane == LOG_LANE_1)
+    m->listing.date_ms += w->s.date_off_ms;
+    if (w->s.date_lies && chance_ppm(&w->chance, 200000))
         m->listing.date_ms += chance_between(&w->chance, -3600, 3600) * MS_PER_S;
-    if (w->s.date_lies && chance_ppm(&w->chance, 50000))
-        m->listing.date_ms += chance_between(&w->chance, 0, 3600) * MS_PER_S;
     for (int64_t seq = w->store.highest; seq >= 1; seq--) {
         const struct object *o = store_find(&w->store, seq, as_of_ns);
         if (o == NULL) continue;

@@ -106,6 +106,11 @@ void world_deinit(struct world *w) {
 static void mend(struct world *w, const struct event *e) {
     struct machine *m = &w->machine[e->who];
     if (m->mends != (unsigned)e->a) return;
+    if (m->flaps > 0) {
+        m->flaps--;
+        fault_flap(w, e->who);
+        return;
+    }
     m->cut_requests = m->cut_answers = false;
     TRACE(w, "machine %d: network whole again", e->who);
 }
