@@ -32,6 +32,7 @@ struct guard_process {
     timer_t wake_timer; /* SIGCONT to ourselves just past the deadline, for whoever stopped us */
     timer_t kill_timer; /* SIGKILL a little later, for whatever else keeps us from working */
     bool keeper_gone;
+    bool leaving;
     unsigned sequence; /* the newest message from the keeper */
     bool ack_due;
     bool gone_due;
@@ -158,7 +159,8 @@ static void do_action(struct guard_process *g, const struct guard_action *action
         g->complained = 0;
         break;
     case GUARD_LEAVE:
-        _exit(EXIT_SUCCESS);
+        g->leaving = true;
+        break;
     }
 }
 
@@ -224,7 +226,7 @@ static void arm(struct guard_process *g) {
 }
 
 static void loop(struct guard_process *g) {
-    for (;;) {
+    while (!g->leaving) {
         arm(g);
         short wanted = (short)(POLLIN | (g->ack_due || g->gone_due ? POLLOUT : 0));
         struct pollfd fds[] = {{.fd = g->setup->socket, .events = wanted},
@@ -247,8 +249,11 @@ static void loop(struct guard_process *g) {
 /* A name of our own: who looks for leaderexec by its command line shouldn't find both. */
 static void rename_process(const struct process_info *self) {
     (void)prctl(PR_SET_NAME, GUARD_NAME);
-    if (self->arguments_start == 0 || self->arguments_end <= self->arguments_start) return;
-    char *arguments = (char *)self->arguments_start; /* NOLINT: the kernel tells where they lie */
+    /* Where the kernel has them is where we have them, unless an emulator (valgrind) runs us: those aren't ours to
+     * write to. */
+    if (self->arguments_start != (uintptr_t)program_invocation_name || self->arguments_end <= self->arguments_start)
+        return;
+    char *arguments = program_invocation_name;
     size_t size = self->arguments_end - self->arguments_start;
     memset(arguments, 0, size);
     (void)text_copy(arguments, size, GUARD_NAME);
@@ -299,6 +304,16 @@ static int set_up(struct guard_process *g, const char **what) {
     return error;
 }
 
+static void tear_down(struct guard_process *g) {
+    child_deinit(&g->child);
+    (void)timer_delete(g->wake_timer);
+    (void)timer_delete(g->kill_timer);
+    (void)close(g->signals);
+    (void)close(g->timer);
+    (void)close(g->setup->proc);
+    (void)close(g->setup->socket);
+}
+
 void guard_run(const struct guard_setup *setup) {
     struct guard_process g = {.setup = setup, .actions = {.wake_ns = GUARD_NEVER, .kill_ns = GUARD_NEVER}};
     guard_init(&g.core, &setup->config);
@@ -309,5 +324,6 @@ void guard_run(const struct guard_setup *setup) {
     int sent = message_send(setup->socket, &ready);
     if (ready.error != 0 || sent != 0) _exit(EXIT_FAILURE);
     loop(&g);
-    _exit(EXIT_FAILURE);
+    tear_down(&g);
+    _exit(EXIT_SUCCESS);
 }

@@ -65,8 +65,8 @@ int signals_take(const struct signals_origin *origin) {
     sigaddset(&mask, SIGCHLD);
     for (size_t i = 0; i < TAKEN_COUNT; i++) sigaddset(&mask, taken[i]);
 
-    /* What stops the command must stop us too, or the shell has no stopped job to continue; but where there is no shell,
-     * nothing may. */
+    /* What stops the command must stop us too, or the shell has no stopped job to continue; but where there is no
+     * shell, nothing may. */
     bool failed = signal(SIGPIPE, SIG_IGN) == SIG_ERR;
     if (origin->orphaned) {
         failed = failed || signal(SIGTSTP, SIG_IGN) == SIG_ERR || signal(SIGTTIN, SIG_IGN) == SIG_ERR ||

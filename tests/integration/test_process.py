@@ -75,7 +75,7 @@ def drive(build, tmp_path, tidy):
 
 
 def environment():
-    return {"PATH": os.environ["PATH"], "ASAN_OPTIONS": "detect_leaks=0"}
+    return {"PATH": os.environ["PATH"], "ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
 
 
 def sh(script):
