@@ -6,17 +6,17 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/text.h"
 #include "directory_disk.h"
 #include "record/record.h"
-
-#define NOBODY 65534
 
 static bool is_there(const struct fixture *fixture, const char *name) {
     char path[256];
@@ -42,12 +42,25 @@ static void set_age(const struct fixture *fixture, const char *name, int64_t age
     assert_int_equal(utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW), 0);
 }
 
-/* As root nothing is forbidden; the workers inherit who we are. */
-static void become_nobody(void) {
-    if (getuid() == 0) assert_int_equal(seteuid(NOBODY), 0);
+/* Root may read and write everything by two capabilities, which can be laid down for a while; the workers inherit what
+ * is left. */
+static void set_privileges(bool wanted) {
+    const uint32_t bits = 1U << CAP_DAC_OVERRIDE | 1U << CAP_DAC_READ_SEARCH;
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+    assert_int_equal(syscall(SYS_capget, &header, data), 0);
+    data[0].effective = wanted ? data[0].effective | (bits & data[0].permitted) : data[0].effective & ~bits;
+    assert_int_equal(syscall(SYS_capset, &header, data), 0);
 }
 
-static void become_ourselves(void) { assert_int_equal(seteuid(getuid()), 0); }
+/* Whatever became of the test. */
+static int restore_and_tear_down(void **state) {
+    const struct fixture *fixture = *state;
+    set_privileges(true);
+    (void)chmod(fixture->root, 0755);
+    (void)chmod(fixture->folder, 0755);
+    return tear_down(state);
+}
 
 /* --- folders --- */
 
@@ -113,20 +126,18 @@ static void a_folder_without_permission_is_refused(void **state) {
     struct fixture *fixture = *state;
     append_all(fixture, 1, 3);
     assert_int_equal(chmod(fixture->folder, 0), 0);
-    become_nobody();
+    set_privileges(false);
     assert_refused(fixture->store, a_listing());
     assert_refused(fixture->store, a_read(1));
     assert_refused(fixture->store, an_append(4));
     assert_refused(fixture->store, a_trim(3, 0));
-    become_ourselves();
-    assert_int_equal(chmod(fixture->folder, 0755), 0);
 }
 
 static void a_read_only_folder_is_listed_but_has_no_clock(void **state) {
     struct fixture *fixture = *state;
     append_all(fixture, 1, 3);
     assert_int_equal(chmod(fixture->folder, 0555), 0);
-    become_nobody();
+    set_privileges(false);
     struct log_answer answer = ask(fixture->store, a_listing());
     assert_int_equal(answer.outcome, OUTCOME_DONE);
     assert_int_equal(answer.listing.head_seq, 3);
@@ -134,18 +145,14 @@ static void a_read_only_folder_is_listed_but_has_no_clock(void **state) {
     assert_int_equal(ask(fixture->store, a_read(3)).slot.kind, SLOT_VACANCY);
     assert_refused(fixture->store, an_append(4));
     assert_refused(fixture->store, a_trim(3, 0));
-    become_ourselves();
-    assert_int_equal(chmod(fixture->folder, 0755), 0);
 }
 
 static void a_place_where_nothing_can_be_made_is_refused(void **state) {
     struct fixture *fixture = *state;
     assert_int_equal(chmod(fixture->root, 0555), 0);
-    become_nobody();
+    set_privileges(false);
     assert_true(ask(fixture->store, a_listing()).listing.empty);
     assert_refused(fixture->store, an_append(1));
-    become_ourselves();
-    assert_int_equal(chmod(fixture->root, 0755), 0);
 }
 
 /* --- things in the way --- */
@@ -254,7 +261,7 @@ static void what_a_crash_left_is_removed_after_an_hour(void **state) {
 
 int main(void) {
     (void)alarm(300);
-#define STORE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define STORE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, restore_and_tear_down)
     static const struct CMUnitTest tests[] = {
         STORE_TEST(only_an_append_makes_folders),
         STORE_TEST(a_relative_directory_is_one_below_the_working_directory),
