@@ -30,7 +30,8 @@ struct guard_process {
     int signals;
     int timer;
     timer_t wake_timer; /* SIGCONT to ourselves just past the deadline, for whoever stopped us */
-    timer_t kill_timer; /* SIGKILL a little later, for whatever else keeps us from working */
+    timer_t kill_timer; /* SIGKILL past the lease's end: whatever else keeps us from working, the command itself dies
+                           with us */
     bool keeper_gone;
     bool leaving;
     unsigned sequence; /* the newest message from the keeper */
@@ -212,8 +213,10 @@ static void set_kernel_timer(timer_t timer, int64_t delay_ns) {
     (void)timer_settime(timer, 0, &spec, NULL); /* can't fail with a valid timer and time */
 }
 
-/* The kernel's timers run a little past the deadline, and are set again at every wake-up, so that a slewed BOOTTIME
- * can't make them go off on a guard that works: clock_arm_timer() wakes us at nine tenths. */
+/* The kernel's timers run past the deadline. SIGKILL comes last, since it leaves those that the command started to a
+ * keeper that may be stopped: a guard that only waits for its share of a processor must have had it by then. Both are
+ * set again at every wake-up, so that a slewed BOOTTIME can't make them go off on a guard that works: clock_arm_timer()
+ * wakes us at nine tenths. */
 static void arm(struct guard_process *g) {
     int64_t now_ns = clock_now().lease_ns;
     int64_t wake_ns = g->actions.wake_ns, kill_ns = g->actions.kill_ns;
@@ -222,7 +225,7 @@ static void arm(struct guard_process *g) {
     if (left_ns != GUARD_NEVER && left_ns < 0) left_ns = 0;
     int64_t margin_ns = g->setup->config.margin_ns;
     set_kernel_timer(g->wake_timer, left_ns == GUARD_NEVER ? GUARD_NEVER : left_ns + margin_ns / 16);
-    set_kernel_timer(g->kill_timer, left_ns == GUARD_NEVER ? GUARD_NEVER : left_ns + margin_ns / 2);
+    set_kernel_timer(g->kill_timer, left_ns == GUARD_NEVER ? GUARD_NEVER : left_ns + 2 * margin_ns);
 }
 
 static void loop(struct guard_process *g) {

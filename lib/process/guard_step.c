@@ -19,6 +19,8 @@
 /* A command that reads a terminal which isn't its to read would be stopped and continued as fast as the machine can. */
 #define TERMINAL_ACCESS_PAUSE_NS (100 * NS_PER_MS)
 
+#define LATENESS_ALLOWANCE 2
+
 struct step {
     struct guard *g;
     const struct guard_event *event;
@@ -48,9 +50,15 @@ static void ask_command_to_stop(struct step *s, int signal) {
     signal_command(s, SIGCONT);
 }
 
-static int64_t kill_time_ns(const struct guard *g) { return g->lease_end_ns - g->config.margin_ns; }
+static int64_t hard_time_ns(const struct guard *g) { return g->lease_end_ns - g->config.margin_ns; }
 
-static int64_t stop_time_ns(const struct guard *g) { return kill_time_ns(g) - g->config.kill_after_ns; }
+static int64_t stop_time_ns(const struct guard *g) { return hard_time_ns(g) - g->config.kill_after_ns; }
+
+/* A guard that got a processor late when it was to stop the command will get it late again, and so will the dying: it
+ * begins earlier by twice that. The command gives up at most half of its time for it. */
+static int64_t kill_time_ns(const struct guard *g) {
+    return hard_time_ns(g) - earlier(LATENESS_ALLOWANCE * g->late_ns, g->config.kill_after_ns / 2);
+}
 
 static bool transition_exists(enum guard_state from, enum guard_state to) {
     switch (to) {
@@ -98,6 +106,7 @@ static void told_start(struct step *s) {
     g->lease_end_ns = s->event->lease_end_ns;
     g->patience_ns = GUARD_NEVER;
     g->stop_signal_sent = false;
+    g->late_ns = 0;
     g->out_of_time = false;
     g->exit_code = 0;
     g->exec_errno = 0;
@@ -176,6 +185,7 @@ static void ticked_running(struct step *s) {
     struct guard *g = s->g;
     if (s->event->now_ns >= stop_time_ns(g)) {
         g->out_of_time = true;
+        g->late_ns = s->event->now_ns - stop_time_ns(g);
         enter(s, GUARD_STOPPING);
         ask_command_to_stop(s, g->config.stop_signal);
     } else if (s->event->now_ns >= g->continue_ns) {

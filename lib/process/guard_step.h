@@ -86,6 +86,7 @@ struct guard {
     struct guard_config config;
     enum guard_state state;
     int64_t lease_end_ns;
+    int64_t late_ns;       /* how late we came to the last stop that the deadline asked for */
     int64_t patience_ns;   /* when those who were asked to stop have had their time; GUARD_NEVER */
     int64_t continue_ns;   /* when to continue a stopped command; GUARD_NEVER */
     int64_t round_ns;      /* the next round of killing */

@@ -30,7 +30,7 @@ int message_send(int fd, const struct message *message) {
 int message_receive(int fd, struct message *message) {
     ssize_t got;
     do {
-        got = recv(fd, message, sizeof *message, MSG_DONTWAIT);
+        got = recv(fd, message, sizeof *message, MSG_DONTWAIT | MSG_TRUNC); /* the packet's length, cut or not */
     } while (got < 0 && errno == EINTR);
     if (got < 0 && errno == EAGAIN) return 0;
     if (got < 0) return errno == ECONNRESET ? -EPIPE : -errno;

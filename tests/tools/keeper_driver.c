@@ -124,6 +124,7 @@ static void start_or_renew(struct driver *d, int64_t now_ns) {
     } else if (d->running && now_ns >= d->renew_at_ns && now_ns < d->renew_until_ns) {
         d->renew_at_ns = now_ns + d->options.ttl_ns / 3;
         (void)keeper_extend(&d->keeper, now_ns + d->options.ttl_ns);
+        say(d, "extend lease_end_ms %lld\n", (long long)((now_ns + d->options.ttl_ns) / NS_PER_MS));
     }
 }
 

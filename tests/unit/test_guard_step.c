@@ -148,6 +148,20 @@ static void a_lease_that_isnt_renewed_stops_then_kills(void **state) {
     expect_report(&scene, true, 137);
 }
 
+static void a_guard_that_is_late_to_stop_kills_earlier(void **state) {
+    (void)state;
+    struct scene scene;
+    start(&scene);
+    tick(&scene, 7 * S + 300 * NS_PER_MS);
+    expect_stop(&scene, SIGTERM);
+    assert_int_equal(scene.last.wake_ns, 9 * S - 600 * NS_PER_MS);
+    start(&scene);
+    tick(&scene, 8 * S); /* but never takes more than half of the time */
+    assert_int_equal(scene.last.wake_ns, 8 * S);
+    tick(&scene, 8 * S);
+    expect_kill(&scene);
+}
+
 static void woken_past_the_killing_time_it_kills_without_asking(void **state) {
     (void)state;
     struct scene scene;
@@ -443,6 +457,7 @@ int main(void) {
         cmocka_unit_test(the_end_of_a_command_alone_is_reported_at_once),
         cmocka_unit_test(what_a_command_leaves_behind_is_asked_then_killed),
         cmocka_unit_test(a_lease_that_isnt_renewed_stops_then_kills),
+        cmocka_unit_test(a_guard_that_is_late_to_stop_kills_earlier),
         cmocka_unit_test(woken_past_the_killing_time_it_kills_without_asking),
         cmocka_unit_test(an_extension_moves_both_times),
         cmocka_unit_test(an_extension_that_waits_to_be_read_counts),
