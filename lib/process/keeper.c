@@ -13,9 +13,8 @@
 #include "process/signals.h"
 #include "process/takeover.h"
 
-#define ACK_TTL_FRACTION 6 /* no acknowledgement within TTL / 6: the guard hangs */
-#define TAKEOVER_MARGIN_SHARE                                                                                          \
-    4 /* a guard that works has a quarter of the margin to kill in before the keeper joins in */
+#define ACK_TTL_FRACTION      6 /* no acknowledgement within TTL / 6: the guard hangs */
+#define TAKEOVER_MARGIN_SHARE 2 /* half of the margin is the guard's to kill in; then the keeper joins in */
 
 /* --- telling the guard --- */
 

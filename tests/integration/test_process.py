@@ -351,11 +351,14 @@ def rampant():
 
 
 @pytest.mark.parametrize("how", ["together", "apart"])
-def test_a_bomb_is_gone_in_time(drive, open_driver, rampant, how):
-    driven = drive("-t", 6000, "-k", 200, "-r", 0, "--", sys.executable, "-c", BOMB, how, before=boxes.as_user(rampant, 150), binary=open_driver, cwd="/")
+def test_a_bomb_is_gone_soon_after_the_stop_timeout(drive, open_driver, rampant, how):
+    bomb = [sys.executable, "-c", "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + BOMB, how]
+    driven = drive("-t", 60000, "-T", 300, "--", *bomb, before=boxes.as_user(rampant, 150), binary=open_driver, cwd="/")
     wait_until(lambda: len(own_processes(rampant)) > 120, "the bomb")
-    assert driven.run.wait() == 123
-    assert driven.gone()["at_ms"] / 1000 < driven.lease_end()
+    told = lease_clock()
+    os.kill(driven.keeper, signal.SIGTERM)
+    assert driven.run.wait() == 137
+    assert 0.3 <= driven.gone()["at_ms"] / 1000 - told + 0.001 < 0.3 + 4
     assert own_processes(rampant) == []
 
 
@@ -402,10 +405,10 @@ def test_who_became_another_user_is_named_and_waited_for(drive, open_driver, bec
 def test_without_a_proc_of_its_own_it_refuses_to_start(build, tmp_path, setting, word):
     driver = os.path.join(build, "tests/tools/keeper_driver")
     done = subprocess.run([*setting, driver, "--", "touch", "ran"], cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                          timeout=60, env={**environment(), "ASAN_OPTIONS": "detect_leaks=0"})  # which needs /proc
-    assert done.returncode == 125
-    assert word in done.stderr and len(done.stderr.splitlines()) == 1
-    assert not (tmp_path / "ran").exists()
+                          timeout=60, env=environment())
+    assert word in done.stderr and not (tmp_path / "ran").exists()
+    if "LeakSanitizer" not in done.stderr:  # which can't work without /proc either
+        assert done.returncode == 125 and len(done.stderr.splitlines()) == 1
 
 
 HIDDEN = 'mount -t proc -o hidepid=2 none /proc && exec "$@"'
