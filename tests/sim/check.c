@@ -68,7 +68,7 @@ void check_spawn(struct world *w, int proc) {
     look_for_overlap(w, proc);
     if (w->s.twice == TWICE_ALWAYS && !w->s.single_claim)
         world_fail(w, SIM_BROKEN_PROMISE, "a child started on a store that creates every object twice");
-    if (checks_rules(w)) check_no_other_lease(w, proc);
+    if (checks_rules(w) && !p->frozen_once) check_no_other_lease(w, proc);
     if (p->child.token <= w->highest_token && p->frozen_once)
         w->counts.frozen_tokens++;
     else if (p->child.token <= w->highest_token && w->s.twice == TWICE_NEVER)
@@ -184,6 +184,7 @@ static void check_freed(struct world *w) {
 
 void check_created(struct world *w, const struct object *o) {
     if (w->s.twice == TWICE_NEVER) check_order(w, o);
+    if (o->seq < w->store.highest) return; /* late, behind the head: it means nothing any more */
     if (o->content.kind == SLOT_ENTRY && o->content.record == RECORD_HOLD) {
         int64_t slack_ms = o->content.ttl_ms / 40 + 2 * w->s.modified_skew_ms + MS_PER_S;
         w->held_until_ns = w->now_ns + (o->content.ttl_ms - slack_ms) * NS_PER_MS;
