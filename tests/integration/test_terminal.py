@@ -193,6 +193,7 @@ def test_a_new_window_size_is_told_once(terminal, recorder):
     t.prompt()
     t.line(f"$LEADEREXEC {FAST} -- stty size")
     t.expect("^50 120$")
+    t.prompt()
 
 
 def test_ctrl_z_stops_and_fg_continues(terminal, child, beater):
