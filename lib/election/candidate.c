@@ -17,7 +17,9 @@ static bool gave_up(struct step *s) {
         return true;
     }
     if (s->event->now.wait_ns < e->give_up_ns) return false;
-    if (e->log_read) {
+    bool in_our_way =
+        s->event->now.wait_ns < head_due_ns(e) || e->failed_looks == 0; /* else it is the store that fails */
+    if (e->log_read && in_our_way) {
         report_holder(s, REPORT_BUSY, &e->head.slot, e->head.seq);
         leave(s, e->config.conflict_exit_code);
     } else {

@@ -114,11 +114,15 @@ static void check_claim(struct step *s) {
     if (listed && read->phase == LANE_ANSWERED) judge(s);
 }
 
+/* A claim that goes well isn't dropped because the user's patience ends meanwhile: the lock would stay blocked. */
+int64_t claim_patience_ends_ns(const struct election *e) { return e->claimed_ns + 2 * e->config.request_timeout_ns; }
+
 void advance_claiming(struct step *s) {
     struct election *e = s->e;
     int64_t now_ns = s->event->now.lease_ns;
     /* An answer that comes after the lease it would give is over is not believed. */
-    bool over = now_ns >= e->claimed_ns + e->config.ttl_ns || (e->signal != 0 && now_ns >= e->release_until_ns);
+    bool over = now_ns >= e->claimed_ns + e->config.ttl_ns || (e->signal != 0 && now_ns >= e->release_until_ns) ||
+                (s->event->now.wait_ns >= e->give_up_ns && now_ns >= claim_patience_ends_ns(e));
     if (over)
         abandon_claim(s);
     else if (e->checking)

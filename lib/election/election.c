@@ -146,6 +146,11 @@ static int64_t wake_in_ns(const struct election *e, struct instant now) {
         break;
     case ELECTION_CLAIMING:
         lease_at_ns = e->claimed_ns + e->config.ttl_ns;
+        if (now.wait_ns >= e->give_up_ns) {
+            lease_at_ns = earlier(lease_at_ns, claim_patience_ends_ns(e));
+        } else {
+            wait_at_ns = earlier(wait_at_ns, e->give_up_ns);
+        }
         if (e->signal != 0) lease_at_ns = earlier(lease_at_ns, e->release_until_ns);
         break;
     case ELECTION_LEADING:

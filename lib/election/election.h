@@ -195,7 +195,7 @@ struct election {
     /* looking and watching */
     bool newcomer;         /* this run hasn't seen a head yet */
     bool log_read;         /* it has been listed once: from now on everything is retried */
-    bool waited;           /* had to wait for the lock: then a refused claim is an outage, not a wrong set-up */
+    bool waited;           /* had to wait for the lock, or led: then a refused claim is an outage, not a wrong set-up */
     int64_t give_up_ns;    /* wait clock; ELECTION_FOREVER */
     int64_t next_look_ns;  /* wait clock: list, or read head + 1, then */
     unsigned failed_looks; /* in a row */

@@ -45,6 +45,7 @@ void begin_leading(struct step *s) {
     e->ending = ENDING_NONE;
     e->child_running = e->child_started = false;
     e->failed_looks = 0;
+    e->waited = true; /* it works here: what is refused from now on is an outage */
     if (e->signal != 0) {
         e->ending = ENDING_SHUTDOWN;
         begin_releasing(s);

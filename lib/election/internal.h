@@ -81,6 +81,8 @@ void advance_leading(struct step *s);
 void advance_stopping(struct step *s);
 void advance_releasing(struct step *s);
 void begin_claim(struct step *s);
+/* When (lease clock) a claim is given up if the user's patience has ended. */
+int64_t claim_patience_ends_ns(const struct election *e);
 /* Gives up: the head has the highest number there is. */
 void log_full(struct step *s);
 void begin_leading(struct step *s);
