@@ -136,7 +136,7 @@ static enum s3_verdict judge_success(const struct s3_response *response, const s
         explain(reason, response, subject, "the answer says success and holds an error");
         return S3_UNKNOWN;
     }
-    if (subject->action == S3_CREATE && response->body.length > 0 && !response->has_etag) {
+    if (subject->action == S3_CREATE && !response->has_etag) {
         explain(reason, response, subject, "the answer says success and doesn't look like S3's");
         return S3_UNKNOWN;
     }

@@ -301,6 +301,13 @@ static int remove_oldest(const struct census *census, const struct log_request *
     return 0;
 }
 
+/* A clock that was just set forward makes nothing old: not before the newest slot was written by it, too. */
+static void mind_newest(struct census *census) {
+    struct stat status;
+    if (census->newest.head == 0 || look_at_slot(census->folder_fd, census->newest.head, &status) != 0) return;
+    if (modified_ms(&status) < census->now_ms) census->now_ms = modified_ms(&status);
+}
+
 static void run_trim(const struct directory_log *log, const struct log_request *request, struct log_answer *answer) {
     struct census census = {.count = 0};
     bool missing;
@@ -309,6 +316,7 @@ static void run_trim(const struct directory_log *log, const struct log_request *
     if (census.folder_fd < 0) return;
     int error = directory_file_clock(census.folder_fd, &census.now_ms);
     if (error == 0) error = each_name(census.folder_fd, note_for_census, &census);
+    if (error == 0) mind_newest(&census);
     if (error == 0) error = remove_oldest(&census, request);
     (void)close(census.folder_fd);
     if (error != 0) {

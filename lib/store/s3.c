@@ -31,6 +31,7 @@ struct task {
     char key[S3_KEY_SIZE]; /* of the call under way, or the folder listed */
     enum s3_action action;
     struct look look;
+    bool trimming; /* looked, and now choosing and deleting */
     struct trim trim;
     size_t trimmed;
 };
@@ -120,18 +121,26 @@ static int begin(struct s3_store *store, struct task *task) {
     const struct log_request *request = &task->request;
     switch (request->op) {
     case LOG_NEWEST:
+    case LOG_TRIM: /* what time is it at the store? */
         look_init(&task->look, store->folder);
         return call_list(store, task, "", LOOK_FIRST_KEYS);
     case LOG_READ:
         return call_slot(store, task, S3_READ, request->seq);
     case LOG_APPEND:
         return call_slot(store, task, S3_CREATE, request->seq);
-    case LOG_TRIM:
-        return go_on_trimming(store, task,
-                              trim_init(&task->trim, store->folder, store->trim_floor, request->seq,
-                                        request->retention_ms, request->trim_most));
     }
     return -EINVAL;
+}
+
+/* A proxy may put its own Date on an answer; the newest slot's Last-Modified is the store's. The earlier is now. */
+static int begin_trimming(struct s3_store *store, struct task *task) {
+    const struct log_request *request = &task->request;
+    const struct listing *listing = &task->look.listing;
+    int64_t now_ms = listing->date_ms < listing->head_modified_ms ? listing->date_ms : listing->head_modified_ms;
+    task->trimming = true;
+    return go_on_trimming(store, task,
+                          trim_init(&task->trim, store->folder, store->trim_floor, request->seq,
+                                    now_ms - request->retention_ms, request->trim_most));
 }
 
 static int submit(struct store *base, const struct log_request *request) {
@@ -155,6 +164,7 @@ static int take_page(struct s3_store *store, struct task *task, const struct s3_
     const char *bytes = response->body.data != NULL ? response->body.data : "";
     switch (look_page(&task->look, bytes, response->body.length, response->date_ms)) {
     case LOOK_DONE:
+        if (task->request.op == LOG_TRIM) return begin_trimming(store, task);
         task->answer.listing = task->look.listing;
         answer(task, OUTCOME_DONE);
         return 0;
@@ -198,9 +208,10 @@ static int take_fine(struct s3_store *store, struct task *task, const struct s3_
         answer(task, OUTCOME_DONE);
         return 0;
     case LOG_TRIM:
+        if (!task->trimming) return take_page(store, task, response, subject);
         if (task->action == S3_LIST) {
             const char *bytes = response->body.data != NULL ? response->body.data : "";
-            return go_on_trimming(store, task, trim_page(&task->trim, bytes, response->body.length, response->date_ms));
+            return go_on_trimming(store, task, trim_page(&task->trim, bytes, response->body.length));
         }
         store->trim_floor = task->trim.victims[task->trimmed] + 1;
         task->trimmed++;

@@ -29,14 +29,9 @@ static enum trim_step ask(struct trim *trim) {
                                                                                                      : TRIM_GIVE_UP;
 }
 
-enum trim_step trim_init(struct trim *trim, const char *folder, int64_t floor, int64_t head, int64_t retention_ms,
-                         int most) {
-    *trim = (struct trim){.folder = folder,
-                          .head = head,
-                          .retention_ms = retention_ms,
-                          .most = most,
-                          .floor = floor,
-                          .width = TRIM_WIDTH};
+enum trim_step trim_init(struct trim *trim, const char *folder, int64_t floor, int64_t head, int64_t old_ms, int most) {
+    *trim = (struct trim){
+        .folder = folder, .head = head, .old_ms = old_ms, .most = most, .floor = floor, .width = TRIM_WIDTH};
     if (trim->most > TRIM_MOST_MAX) trim->most = TRIM_MOST_MAX;
     if (trim->floor < 1) trim->floor = 1;
     return ask(trim);
@@ -65,16 +60,16 @@ static bool is_complete(const struct trim *trim, const struct s3_page *page) {
 }
 
 /* Takes from the oldest slot up while they are old enough. The first that isn't ends it, so that no gap comes to be. */
-static enum trim_step choose(struct trim *trim, const struct reading *reading, int64_t date_ms) {
+static enum trim_step choose(struct trim *trim, const struct reading *reading) {
     for (size_t i = reading->count; i > 0 && trim->count < (size_t)trim->most; i--) {
-        if (date_ms == 0 || date_ms - reading->slots[i - 1].modified_ms <= trim->retention_ms) break;
+        if (reading->slots[i - 1].modified_ms >= trim->old_ms) break;
         trim->victims[trim->count++] = reading->slots[i - 1].seq;
     }
     trim->floor = reading->slots[reading->count - 1].seq;
     return TRIM_DELETE;
 }
 
-enum trim_step trim_page(struct trim *trim, const char *bytes, size_t length, int64_t date_ms) {
+enum trim_step trim_page(struct trim *trim, const char *bytes, size_t length) {
     struct reading reading = {.trim = trim};
     struct s3_page page;
     if (s3_listing_parse(&page, bytes, length, on_object, &reading) != 0 || ++trim->pages >= TRIM_PAGES_MAX)
@@ -84,7 +79,7 @@ enum trim_step trim_page(struct trim *trim, const char *bytes, size_t length, in
         trim->width /= 2;
         return ask(trim);
     }
-    if (reading.count > 0) return choose(trim, &reading, date_ms);
+    if (reading.count > 0) return choose(trim, &reading);
     trim->floor += trim->width;
     if (trim->floor > trim->head - 1) trim->floor = trim->head - 1;
     trim->width *= 2;

@@ -28,7 +28,7 @@ enum trim_step {
 struct trim {
     const char *folder; /* the caller's; outlives the trim */
     int64_t head;       /* stays, and so does the slot behind it */
-    int64_t retention_ms;
+    int64_t old_ms;     /* store's clock: what was last modified before that may go */
     int most;
     int64_t floor; /* no slot below it is left, as far as we know */
     int64_t width;
@@ -38,12 +38,11 @@ struct trim {
     int64_t victims[TRIM_MOST_MAX]; /* oldest first */
 };
 
-/* Begins; head, retention and most as in struct log_request, floor as the trim before left it (1 at first). Returns
- * TRIM_LIST, or TRIM_DELETE with none. */
-enum trim_step trim_init(struct trim *trim, const char *folder, int64_t floor, int64_t head, int64_t retention_ms,
-                         int most);
+/* Begins; head and most as in struct log_request, floor as the trim before left it (1 at first), old_ms as above.
+ * Returns TRIM_LIST, or TRIM_DELETE with none. */
+enum trim_step trim_init(struct trim *trim, const char *folder, int64_t floor, int64_t head, int64_t old_ms, int most);
 
-/* Takes a page; date_ms is its Date header, 0 where there was none (then nothing is old). Returns what to do next. */
-enum trim_step trim_page(struct trim *trim, const char *bytes, size_t length, int64_t date_ms);
+/* Takes a page. Returns what to do next. */
+enum trim_step trim_page(struct trim *trim, const char *bytes, size_t length);
 
 #endif

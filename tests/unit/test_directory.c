@@ -232,10 +232,10 @@ static void trimming_a_long_log_goes_on_where_it_stopped(void **state) {
     append_all(fixture, 1, 1);
     for (int64_t seq = 2; seq <= 1200; seq++) {
         char name[64];
+        if (seq == 1200) (void)usleep(20 * 1000); /* the newest tells what time it is */
         (void)text_format(name, sizeof name, "%012lld-%lld", 999999999999LL - (long long)seq, (long long)seq);
         put_file(fixture, name, 1);
     }
-    (void)usleep(20 * 1000);
     for (int i = 0; i < 12; i++) assert_int_equal(ask(fixture->store, a_trim(1200, 1)).outcome, OUTCOME_DONE);
     assert_int_equal(count_names(fixture->folder), 2);
     assert_int_equal(ask(fixture->store, a_listing()).listing.previous_seq, 1199);

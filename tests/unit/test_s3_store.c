@@ -300,7 +300,8 @@ static void every_answer_to_an_append_has_its_meaning(void **state) {
         const char *status, *headers, *body;
         enum outcome outcome;
     } cases[] = {
-        {"200 OK", "", "", OUTCOME_DONE},
+        {"200 OK", "ETag: \"x\"\r\n", "", OUTCOME_DONE},
+        {"200 OK", "", "", OUTCOME_UNKNOWN}, /* something on the way that says yes to everything */
         {"200 OK", "ETag: \"x\"\r\n", ERROR("InternalError"), OUTCOME_UNKNOWN},
         {"200 OK", "", "<html>please log in</html>", OUTCOME_UNKNOWN},
         {"200 OK", "ETag: \"x\"\r\n", "<PutObjectResult/>", OUTCOME_DONE},
@@ -553,9 +554,27 @@ static void foreign_text_in_a_reason_is_printable_and_bounded(void **state) {
 
 #define OLD "2026-11-23T19:00:00.000Z"
 
+/* Answers the look that a trim begins with. */
+static void tell_the_time(struct fixture *f) {
+    server_answer(&f->server, await_request(f), "200 OK", DATE,
+                  LIST("true", SLOT("999999999991-8", "300") SLOT("999999999992-7", "300")));
+}
+
+static void a_date_that_runs_ahead_makes_nothing_old(void **state) {
+    struct fixture *f = *state;
+    static const char tomorrow[] = "Date: Tue, 24 Nov 2026 22:01:41 GMT\r\n";
+    submit(f, LOG_LANE_TRIM, LOG_TRIM, 8, NULL);
+    server_answer(&f->server, await_request(f), "200 OK", tomorrow,
+                  LIST("true", SLOT("999999999991-8", "300") SLOT("999999999992-7", "300")));
+    server_answer(&f->server, await_request(f), "200 OK", tomorrow, LIST("false", SLOT("999999999994-5", "300")));
+    assert_int_equal(await_answer(f).outcome, OUTCOME_DONE);
+    assert_int_equal(f->server.count, 2);
+}
+
 static void trimming_deletes_old_slots_from_the_oldest_up(void **state) {
     struct fixture *f = *state;
     submit(f, LOG_LANE_TRIM, LOG_TRIM, 8, NULL);
+    tell_the_time(f);
     server_answer(&f->server, await_request(f), "200 OK", DATE,
                   LIST("false", SLOT("999999999993-6", "5") OBJECT(FOLDER "999999999994-5", "5", OLD)
                                     OBJECT(FOLDER "999999999995-4", "0", OLD) OBJECT(FOLDER "mine", "5", OLD)
@@ -569,29 +588,32 @@ static void trimming_deletes_old_slots_from_the_oldest_up(void **state) {
     struct log_answer answer = await_answer(f);
     assert_int_equal(answer.outcome, OUTCOME_DONE);
     assert_int_equal(answer.op, LOG_TRIM);
-    assert_int_equal(f->server.count, 3);
-    assert_line(f->server.requests[0].text,
+    assert_int_equal(f->server.count, 4);
+    assert_line(f->server.requests[1].text,
                 "&start-after=locks%2Fleader%2F999999999992-7 HTTP"); /* neither 8 nor 7 is even listed */
 }
 
 static void the_next_trim_begins_where_the_last_one_ended(void **state) {
     struct fixture *f = *state;
     submit(f, LOG_LANE_TRIM, LOG_TRIM, 1000, NULL);
+    tell_the_time(f);
     server_answer(&f->server, await_request(f), "200 OK", DATE,
                   LIST("false", OBJECT(FOLDER "999999999949-50", "5", OLD)));
     server_answer(&f->server, await_request(f), "204 No Content", "", "");
     assert_int_equal(await_answer(f).outcome, OUTCOME_DONE);
     submit(f, LOG_LANE_TRIM, LOG_TRIM, 1000, NULL);
+    tell_the_time(f);
     server_answer(&f->server, await_request(f), "200 OK", DATE, LIST("false", SLOT("999999999948-51", "5")));
     assert_int_equal(await_answer(f).outcome, OUTCOME_DONE);
-    assert_line(f->server.requests[0].text,
+    assert_line(f->server.requests[1].text,
                 "&start-after=locks%2Fleader%2F999999999598-401 HTTP"); /* the slots 1 to 400 */
-    assert_line(f->server.requests[2].text, "&start-after=locks%2Fleader%2F999999999548-451 HTTP"); /* 51 to 450 */
+    assert_line(f->server.requests[4].text, "&start-after=locks%2Fleader%2F999999999548-451 HTTP"); /* 51 to 450 */
 }
 
 static void trimming_stops_where_it_may_not_delete(void **state) {
     struct fixture *f = *state;
     submit(f, LOG_LANE_TRIM, LOG_TRIM, 8, NULL);
+    tell_the_time(f);
     server_answer(&f->server, await_request(f), "200 OK", DATE,
                   LIST("false", OBJECT(FOLDER "999999999994-5", "5", OLD) OBJECT(FOLDER "999999999995-4", "5", OLD)));
     server_answer(&f->server, await_request(f), "403 Forbidden", "", ERROR("AccessDenied"));
@@ -663,6 +685,7 @@ int main(void) {
         CASE(a_wrong_clock_is_corrected_for_signing),
         CASE(a_session_token_is_sent_and_signed),
         CASE(foreign_text_in_a_reason_is_printable_and_bounded),
+        CASE(a_date_that_runs_ahead_makes_nothing_old),
         CASE(trimming_deletes_old_slots_from_the_oldest_up),
         CASE(the_next_trim_begins_where_the_last_one_ended),
         CASE(trimming_stops_where_it_may_not_delete),
