@@ -23,13 +23,15 @@ void journal_answer(struct journal *journal, const struct log_answer *answer) {
         return;
     }
     if (!failed) {
-        if (journal->told) log_line(&journal->log, LOG_LEVEL_INFO, "%s answers again", journal->lock);
         journal->answered = true;
+        if (answer->op != journal->failing && answer->op != LOG_APPEND) return; /* a store may list and not write */
+        if (journal->told) log_line(&journal->log, LOG_LEVEL_INFO, "%s answers again", journal->lock);
         journal->told = false;
         journal->failures = 0;
         return;
     }
     if (journal->failures++ == 0) journal->failing_since_ms = clock_wall_ms();
+    journal->failing = answer->op;
     (void)text_copy(journal->failure, sizeof journal->failure, answer->reason);
     if (answer->outcome == OUTCOME_REFUSED) {
         (void)text_copy(journal->refusal, sizeof journal->refusal, answer->reason);
@@ -130,8 +132,8 @@ void journal_report(struct journal *journal, const struct election_action *actio
         log_line(log, LOG_LEVEL_INFO, "released %s", journal->lock);
         break;
     case REPORT_NOT_RELEASED:
-        log_line(log, LOG_LEVEL_WARN, "%s couldn't be freed (%s); others wait until the lease is over", journal->lock,
-                 journal->failures > 0 ? journal->failure : "no answer in time");
+        log_line(log, LOG_LEVEL_WARN, "%s isn't freed, and others wait until the lease is over%s%s", journal->lock,
+                 journal->failures > 0 ? ": " : "", journal->failures > 0 ? journal->failure : "");
         break;
     case REPORT_LOST_TO:
     case REPORT_EVICTED:

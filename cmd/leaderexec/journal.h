@@ -19,6 +19,7 @@ struct journal {
     const char *lock;               /* its identity */
     bool answered;                  /* the store has answered something once */
     unsigned failures;              /* in a row */
+    enum log_op failing;            /* what failed; only its success, or an append's, ends the row */
     bool told;                      /* these failures have been reported */
     int64_t failing_since_ms;       /* wall clock */
     char failure[TEXT_REASON_SIZE]; /* the newest */
