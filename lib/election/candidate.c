@@ -149,6 +149,11 @@ void advance_watching(struct step *s) {
     for (int lane = LOG_LANE_0; lane <= LOG_LANE_1; lane++) {
         if (e->lane[lane].phase != LANE_ANSWERED) continue;
         e->lane[lane].phase = LANE_IDLE;
+        if (e->lane[lane].refused && !e->head.known && !e->waited) { /* it may list and not read */
+            report(s, REPORT_REFUSED);
+            leave(s, 125);
+            return;
+        }
         watched(s, &e->lane[lane]);
     }
     if ((e->head.known && settled(s)) || gave_up(s)) return;

@@ -105,6 +105,13 @@ static void judge(struct step *s) {
 static void check_claim(struct step *s) {
     struct election *e = s->e;
     const struct election_lane *list = &e->lane[0], *read = &e->lane[1];
+    bool refused =
+        (list->phase == LANE_BACKING_OFF && list->refused) || (read->phase == LANE_BACKING_OFF && read->refused);
+    if (refused && !e->waited) { /* it may write and not read */
+        report(s, REPORT_REFUSED);
+        leave(s, 125);
+        return;
+    }
     bool listed = list->phase == LANE_ANSWERED && !list->listing.empty && list->listing.head_seq >= e->append.seq;
     if (list->phase == LANE_ANSWERED && !listed) lane_again(s, LOG_LANE_0); /* a stale listing */
     bool went_on = listed && list->listing.head_seq > e->append.seq;
