@@ -40,13 +40,36 @@ def builds():
 
 def pytest_configure(config):
     """Once for all workers: a Ceph, unless there is one already (scripts/test starts it) or -k keeps away from it."""
-    config.addinivalue_line("markers", "alone: not while other tests load the machine")
+    default_signals()
     if hasattr(config, "workerinput") or "LEADEREXEC_TEST_CEPH_ENDPOINT" in os.environ or config.option.collectonly:
         return
     if config.option.keyword == "directory":
         return
     config.own_ceph = ceph_tool.Ceph(f"/tmp/leaderexec-ceph-{os.getpid()}")
     os.environ.update(config.own_ceph.environment())
+
+
+def default_signals():
+    """What a job in the background was started with (SIGINT ignored, say) is no business of the programs under test."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM, signal.SIGCHLD, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Spreads what takes longest over the first half of the list: xdist deals out runs of it, and nothing long should begin last."""
+    slow = ("cron", "days_slots", "looks_less", "hands_over", "stopped_for_longer", "close_to_winning", "busy_children", "rampant")
+    long_ones = [item for item in items if any(word in item.name for word in slow)]
+    others = [item for item in items if not any(word in item.name for word in slow)]
+    every = max(1, len(others) // (2 * len(long_ones) + 1)) if long_ones else 1
+    items.clear()
+    for index, item in enumerate(others):
+        if index % every == 0 and long_ones:
+            items.append(long_ones.pop(0))
+        items.append(item)
+    items.extend(long_ones)
 
 
 def pytest_unconfigure(config):
@@ -66,6 +89,13 @@ def pytest_runtest_makereport(item, call):
     """Lets fixtures see whether the test itself passed."""
     outcome = yield
     setattr(item, "report_" + call.when, outcome.get_result())
+
+
+@pytest.fixture(autouse=True)
+def store_in_results(request, record_property):
+    """Tells scripts/test's count which tests ran on Ceph, beyond those that have it in their name."""
+    if {"ceph_store", "bucket_of", "own_gateway"} & set(request.fixturenames):
+        record_property("store", "ceph")
 
 
 @pytest.fixture(scope="session")

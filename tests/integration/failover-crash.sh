@@ -40,8 +40,9 @@ group) kill "-$signal" -- "-${pid_of[a]}" ;;
 pkill) touch "$work/now"; until_true 10 test -e "$work/now.done" ;;
 timeout) ended a ;;
 guard)
+    guard=$(guard_of a)
     [[ $signal == KILL ]] || store_away
-    kill "-$signal" "$(guard_of a)"
+    kill "-$signal" "$guard"
     ;;
 esac
 crash_ms=$(now_ms)

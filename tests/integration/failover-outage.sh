@@ -4,8 +4,9 @@
 #     failover-outage.sh long     for longer: the job is stopped before the lease ends, the node exits with 123 and says why
 #     failover-outage.sh rejoin   with --on-loss rejoin it waits for its next turn instead
 #     failover-outage.sh mute     as long, with stderr a full pipe that nobody reads
-source "$(dirname "$0")/failover.sh"
 kind=${1:-long}
+[[ $kind != short ]] || TTL_MS=12000
+source "$(dirname "$0")/failover.sh"
 options=()
 [[ $kind != rejoin ]] || options=(--on-loss rejoin)
 
@@ -24,9 +25,9 @@ node b -- "$TOOLS/child" -n b "$beats"
 sleep 1
 
 if [[ $kind == short ]]; then
-    for pause in 1.1 2.3; do
+    for pause in 2.1 4.5; do
         store_away
-        sleep "$(awk "BEGIN { print $ttl_ms / 3000 }")"
+        sleep "$(awk "BEGIN { print $ttl_ms / 3000 - 0.3 }")" # the commands around it take their time, too
         store_back
         sleep "$pause"
     done

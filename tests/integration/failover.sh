@@ -1,7 +1,7 @@
 # What the failover-*.sh examples share; sourced by them. Each starts some nodes (leaderexec processes that would be on machines of their
 # own), breaks something, and looks at what their jobs wrote. They run by hand on a directory, and in scripts/test on Ceph as well.
 # From outside come LEADEREXEC (the program), TOOLS (the built tests/tools), LEADEREXEC_BUCKET and what else leaderexec reads
-# from its environment, FAULT and what it needs (see store_away), SLACK_MS (what a busy machine may be late).
+# from its environment, FAULT and what it needs (see store_away), TTL_MS, SLACK_MS (what a busy machine may be late).
 set -euo pipefail
 
 tests=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -11,8 +11,9 @@ tests=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 work=$(mktemp -d)
 beats=$work/beats
 declare -A pid_of=()
-export LEADEREXEC_BUCKET=${LEADEREXEC_BUCKET:-file:$work/locks} LEADEREXEC_TTL=4s LEADEREXEC_POLL=500ms
-ttl_ms=4000 poll_ms=500
+: "${TTL_MS:=4000}"
+export LEADEREXEC_BUCKET=${LEADEREXEC_BUCKET:-file:$work/locks} LEADEREXEC_TTL=${TTL_MS}ms LEADEREXEC_POLL=500ms
+ttl_ms=$TTL_MS poll_ms=500
 
 # Ends what is left of this example, by process id.
 cleanup() {

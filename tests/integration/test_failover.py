@@ -5,13 +5,15 @@ import pytest
 from conftest import HERE, base_environment
 from processes import Run
 
-SLACK_MS = {"plain": "1500", "asan": "2500"}  # the machine is shared by all the tests that run at once
+# The machine is shared by all the tests that run at once.
+SLACK_MS = {"plain": "1500", "asan": "2500"}
+TTL_MS = {"plain": "5000", "asan": "6000"}
 
 
 def runner(build, build_name, store, tmp_path, tidy):
     """Returns what runs failover-NAME.sh to its end, which must be a good one."""
     def run(name, *arguments, **env):
-        whole = {**base_environment(build), **store.environment, "SLACK_MS": SLACK_MS.get(build_name, "1500"),
+        whole = {**base_environment(build), **store.environment, "SLACK_MS": SLACK_MS.get(build_name, "1500"), "TTL_MS": TTL_MS.get(build_name, "5000"),
                  "TMPDIR": str(tmp_path), "TEST_STORE_ENDPOINT": store.environment.get("AWS_ENDPOINT_URL", ""), **env}
         script = Run(["bash", os.path.join(HERE, f"failover-{name}.sh"), *arguments], str(tmp_path), "example", whole)
         tidy.append(script)

@@ -41,7 +41,7 @@ def test_an_unreadable_head_holds_the_lock(leaderexec, child, store, what):
     store.log.put(key(1), BROKEN[what])
     run = leaderexec(*FAST, "--no-wait", "--", *child("-d", 10))
     assert run.wait() == 124, run.err()
-    waiting = leaderexec("--ttl", "2s", "--wait", "5s", "--", *child("-d", 10))
+    waiting = leaderexec("--ttl", "2s", "--wait", "3s", "--", *child("-d", 10))
     assert waiting.wait() == 124, waiting.err()
     assert child.lines() == []
     assert store.log.objects() == {key(1): BROKEN[what]}

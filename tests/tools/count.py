@@ -3,7 +3,7 @@
 
     count.py LABEL=FILE...     the last line is "N passed, N failed", with ", N skipped" where any were. Exits 1 unless all passed.
 
-A test's store is what its name says between brackets or dashes ("directory", "ceph"); one without has none.
+A test's store is what its property "store" or a word of its name says: "directory", "ceph", or none.
 """
 import collections
 import re
@@ -16,8 +16,9 @@ def outcome(case):
     return "failed" if tags & {"failure", "error"} else "skipped" if "skipped" in tags else "passed"
 
 
-def store(name):
-    words = re.split(r"[^a-z0-9]+", name.lower())
+def store(case, label):
+    told = [p.get("value") for p in case.iter("property") if p.get("name") == "store"]
+    words = told + re.split(r"[^a-z0-9]+", f"{label} {case.get('name', '')}".lower())
     return next((s for s in ("directory", "ceph") if s in words), "no store")
 
 
@@ -33,7 +34,7 @@ def main():
         if not cases:
             total["failed"] += 1
         for case in cases:
-            where = store(f"{label} {case.get('name', '')}")
+            where = store(case, label)
             rows.setdefault((label.split()[0], where), collections.Counter())[outcome(case)] += 1
             total[outcome(case)] += 1
             if outcome(case) != "passed":
