@@ -67,7 +67,7 @@ static int prepare_arguments(struct child *child, char *const *argv) {
     child->arguments = copy_list(argv, 0);
     size_t count = count_of(argv);
     child->shell_arguments = calloc(count + 2, sizeof *child->shell_arguments);
-    if (child->arguments == NULL || child->shell_arguments == NULL || count == 0) return -ENOMEM;
+    if (child->arguments == NULL || child->shell_arguments == NULL || child->arguments[0] == NULL) return -ENOMEM;
     child->shell_arguments[0] = child->arguments[0];
     for (size_t i = 1; i < count; i++) child->shell_arguments[i + 1] = child->arguments[i];
     return 0;

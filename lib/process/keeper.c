@@ -134,10 +134,9 @@ static void shutdown_signal(struct keeper *k, int signal, bool from_kernel, stru
     unsigned bit = 1U << signal;
     if ((k->told & bit) != 0) return; /* told twice is told once */
     k->told |= bit;
-    if (k->stopping) {
-        pass_on(k, stop_signal_for(k, signal, from_kernel));
-        return;
-    }
+    /* Who stops the command already needn't be who was told to: after a loss, say, the election must hear of it, or it
+     * would run another one. */
+    if (k->stopping) pass_on(k, stop_signal_for(k, signal, from_kernel));
     event->type = KEEPER_SIGNALLED;
     event->signal = signal;
     event->from_kernel = from_kernel;

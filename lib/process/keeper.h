@@ -6,11 +6,11 @@
  * the election decided; keeper_next() answers a start with one KEEPER_GONE. Knows no store and no election: deadlines
  * come in as instants of the lease clock.
  *
- * What it makes of the calling process: a subreaper; TERM, INT, QUIT, HUP, USR1, USR2, WINCH and CHLD blocked and read from
- * a descriptor (but for those ignored at start); PIPE ignored; TSTP, TTIN and TTOU left alone, but ignored where no shell is
- * there that would continue it; no core dumps; descriptors 0 and 1 (and 2, where it was closed) are /dev/null, 2 stays, and
- * every other inherited one is closed. The guard keeps all of them for the command, and lets go of them once the command
- * has started (with `restartable`: never, since the next start needs them again).
+ * What it makes of the calling process: a subreaper; TERM, INT, QUIT, HUP, USR1, USR2, WINCH and CHLD blocked and read
+ * from a descriptor (but for those ignored at start); PIPE ignored; TSTP, TTIN and TTOU left alone, but ignored where
+ * no shell is there that would continue it; no core dumps; descriptors 0 and 1 (and 2, where it was closed) are
+ * /dev/null, 2 stays, and every other inherited one is closed. The guard keeps all of them for the command, and lets go
+ * of them once the command has started (with `restartable`: never, since the next start needs them again).
  *
  * Children that aren't the command's: those that the process had at keeper_init(), or that are older than the guard,
  * are reaped when they end, never killed. The caller's own short-lived helper processes must be clones without an exit
@@ -46,7 +46,7 @@ enum keeper_stop {
 enum keeper_event_type {
     KEEPER_NOTHING,
     KEEPER_SIGNALLED, /* TERM, INT or QUIT came (those not ignored at start): signal, from_kernel. Once for each of the
-                         three; what comes again after keeper_stop() is passed on or dropped here */
+                         three; after keeper_stop() it has been passed on to the command here */
     KEEPER_GONE, /* the command and all it started are dead and reaped: end, exit_code, exec_errno. Once for each start
                   */
     KEEPER_NOTE, /* a line for people in text: a descendant that can't be signalled, a guard continued ... */

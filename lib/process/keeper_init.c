@@ -15,6 +15,7 @@
 #include "process/message.h"
 #include "process/procfs.h"
 #include "process/signals.h"
+#include "process/takeover.h"
 
 #define READY_TIMEOUT_MS 30000
 #define LEAVE_TIMEOUT_MS 3000
@@ -160,12 +161,22 @@ static void close_fd(int *fd) {
     *fd = -1;
 }
 
+/* The guard hasn't done its work: what it started mustn't be left to nobody. */
+static void kill_what_is_left(struct keeper *k) {
+    if (k->state != KEEPER_TAKEOVER) takeover_begin(k, KEEPER_GUARD_LOST);
+    struct keeper_event unheard;
+    for (int waited_ms = 0; waited_ms < LEAVE_TIMEOUT_MS; waited_ms += LEAVE_POLL_MS) {
+        takeover_reap(k);
+        if (takeover_step(k, clock_now(), &unheard)) return;
+        (void)poll(NULL, 0, LEAVE_POLL_MS);
+    }
+}
+
 void keeper_deinit(struct keeper *keeper) {
     close_fd(&keeper->socket); /* which tells the guard to leave, as our death would */
-    if (keeper->guard > 0 && !guard_left(keeper, LEAVE_TIMEOUT_MS)) {
-        (void)kill(keeper->guard, SIGKILL);
-        (void)guard_left(keeper, LEAVE_TIMEOUT_MS);
-    }
+    bool left = keeper->guard <= 0 || guard_left(keeper, LEAVE_TIMEOUT_MS);
+    if (left) keeper->guard = 0;
+    if (keeper->proc >= 0 && (!left || keeper->state == KEEPER_TAKEOVER)) kill_what_is_left(keeper);
     keeper->guard = 0;
     keeper->state = KEEPER_LOST;
     close_fd(&keeper->signals);

@@ -70,7 +70,7 @@ static bool parse_stat(const char *text, struct process_info *info) {
     memcpy(info->name, open + 1, length);
     info->name[length] = '\0';
 
-    uint64_t field[FIELD_LAST - FIELD_FIRST + 1];
+    uint64_t field[FIELD_LAST - FIELD_FIRST + 1] = {0};
     const char *at = close + 3; /* ") S" */
     for (size_t i = 0; i < sizeof field / sizeof field[0]; i++) {
         if (*at != ' ') return false;

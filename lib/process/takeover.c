@@ -93,7 +93,7 @@ static bool sweep(struct keeper *k, struct keeper_event *event) {
 
 bool takeover_step(struct keeper *keeper, struct instant now, struct keeper_event *event) {
     if (now.lease_ns < keeper->next_sweep_ns) return false;
-    int64_t begun_ns = clock_now().lease_ns, now_ns = begun_ns;
+    int64_t begun_ns = clock_now().lease_ns, now_ns;
     do {
         if (sweep(keeper, event)) {
             event->end = keeper->end;

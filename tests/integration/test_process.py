@@ -247,6 +247,14 @@ def test_a_guard_that_dies_before_the_start_is_said_at_once(drive):
     assert driven.lines("broken") and not driven.lines("start")
 
 
+def test_a_guard_that_hangs_doesnt_keep_the_keeper_from_leaving(drive):
+    driven = drive("-w", 60000, "--", "touch", "ran")
+    with frozen(driven.guard):
+        driven.run.signal(signal.SIGTERM)
+        wait_until(lambda: not alive(driven.guard), "the guard to be killed")
+    assert driven.run.wait() == 143
+
+
 def test_a_keeper_killed_before_the_start_leaves_no_guard(drive):
     driven = drive("-w", 60000, "--", "touch", "ran")
     os.kill(driven.keeper, signal.SIGKILL)
