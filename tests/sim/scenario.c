@@ -91,7 +91,10 @@ static void draw_short_retention(struct scenario *s, struct chance *c) {
     for (int i = 0; i < s->machines; i++) ttl_ns = s->config[i].ttl_ns > ttl_ns ? s->config[i].ttl_ns : ttl_ns;
     if (s->modified_skew_ms > ttl_ns / NS_PER_MS / 8) s->modified_skew_ms = ttl_ns / NS_PER_MS / 8;
     int64_t retention_ns = chance_spread(c, 6 * ttl_ns, 40 * ttl_ns);
-    for (int i = 0; i < s->machines; i++) s->config[i].retention_ns = retention_ns;
+    for (int i = 0; i < s->machines; i++) {
+        s->config[i].retention_ns = retention_ns;
+        s->config[i].look_timeout_ns = retention_ns / 50; /* in reality 10 s of an hour */
+    }
     s->stale_most_ns = retention_ns - retention_ns / 50 - 2 * s->modified_skew_ms * NS_PER_MS - 2 * NS_PER_S;
     s->late_most_ns = chance_spread(c, retention_ns / 4, 4 * retention_ns);
     s->again_most_ns = chance_spread(c, retention_ns / 4, 4 * retention_ns);
