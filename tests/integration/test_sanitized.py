@@ -87,6 +87,8 @@ class Valgrind:
 @pytest.fixture
 def checked(store, tmp_path, tidy):
     """checked(name, *arguments): leaderexec under valgrind; gives the run and its logs."""
+    if plain_build() is None:
+        pytest.skip("valgrind needs a build without sanitizers")
     launcher = Launcher(plain_build(), tmp_path, tidy)
 
     def start(name, *arguments):

@@ -10,6 +10,7 @@ import subprocess
 import time
 
 import pytest
+from conftest import ASAN_OPTIONS
 from processes import wait_until
 
 FAST = ("--ttl", "4s", "--poll", "300ms")
@@ -197,7 +198,9 @@ def test_the_command_has_the_limits_that_leaderexec_was_given(comparison):
         resource.setrlimit(resource.RLIMIT_CORE, (4096, 8192))
         resource.setrlimit(resource.RLIMIT_STACK, (4 << 20, 8 << 20))
 
-    found = comparison.assert_same(["cat", "/proc/self/limits"], preexec_fn=limit)
+    # A sanitizer would forbid core dumps by itself.
+    env = {"ASAN_OPTIONS": ASAN_OPTIONS + ":disable_coredump=0"}
+    found = comparison.assert_same(["cat", "/proc/self/limits"], env=env, preexec_fn=limit)
     assert re.search(r"Max open files +200 +300 ", found) and re.search(r"Max core file size +4096 +8192 ", found)
 
 
