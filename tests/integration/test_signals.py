@@ -1,4 +1,5 @@
 """Signals: what ends the command, what is passed on, what was ignored at start, and what comes while waiting for the lock."""
+import json
 import os
 import signal
 import statistics
@@ -249,3 +250,24 @@ def test_the_shells_kill_sees_the_signal_that_the_command_died_of(leaderexec):
     wait_until(lambda: "sleep 30" in map(command_line, descendants(run.pid)), "the command")
     run.signal(signal.SIGTERM)
     assert run.wait() == 143
+
+
+def resign(store):
+    """Appends an evict, as an operator would, right after a renewal, so that nothing else is in its slot."""
+    seq = store.head().seq
+    wait_until(lambda: store.head().seq > seq, "a renewal")
+    head = store.head()
+    evict = {**head.record, "seq": head.seq + 1, "kind": "evict", "nonce": "0123456789abcdef" * 2, "node": "operator"}
+    store.log.put(f"{999999999999 - evict['seq']:012}-{evict['seq']}", json.dumps(evict).encode())
+
+
+def test_a_signal_while_an_evicted_leader_stops_its_command_keeps_it_from_rejoining(leaderexec, store):
+    slow = "trap 'echo asked; sleep 1; echo over; exit 5' TERM; echo up; while :; do sleep 0.02; done"
+    run = leaderexec(*FAST, "--on-loss", "rejoin", "--", "sh", "-c", slow)
+    wait_until(lambda: "up" in run.out(), "the command")
+    resign(store)
+    wait_until(lambda: "asked" in run.out(), "the command to be asked to stop")
+    run.signal(signal.SIGTERM)
+    assert run.wait() == 123  # and not a second command, which no signal could end any more
+    assert run.out().count("up") == 1
+    assert store.head().body == b"free\n"

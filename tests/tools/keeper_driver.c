@@ -37,6 +37,7 @@ struct driver {
     int log;
     int64_t token;
     bool running;
+    bool stopping;
     int64_t start_at_ns;
     int64_t renew_at_ns;
     int64_t renew_until_ns;
@@ -149,7 +150,9 @@ static int take_events(struct driver *d) {
         case KEEPER_SIGNALLED:
             say(d, "signalled %d kernel %d\n", event.signal, event.from_kernel);
             d->starts = 0;
-            if (d->running) (void)keeper_stop(&d->keeper, KEEPER_STOP_SHUTDOWN, event.signal, event.from_kernel);
+            if (d->running && !d->stopping)
+                (void)keeper_stop(&d->keeper, KEEPER_STOP_SHUTDOWN, event.signal, event.from_kernel);
+            d->stopping = true;
             if (!d->running) {
                 d->done = true;
                 d->exit_code = 128 + event.signal;
