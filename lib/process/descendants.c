@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* Breadth first: those found so far and whose children they were. */
@@ -19,16 +20,29 @@ struct round {
     bool added;
 };
 
-static bool is_spared(const struct round *r, pid_t pid) {
+static bool is_among_spared(const struct round *r, pid_t pid) {
     const struct descendants *who = r->who;
     for (size_t i = 0; i < who->spared_count; i++) {
         if (who->spared[i] == pid) return true;
     }
-    if (who->born == 0 && !who->spare_quiet) return false;
+    if (who->born == 0) return false;
+    /* Its age can't be read where it is another user's and hidden, or where nothing can be opened. Then nothing speaks
+     * against its being the command's, and that must end. */
     struct process_info info;
-    if (procfs_read(who->proc, pid, &info) != 0)
-        return false; /* hidden: another user's, so it can't be a helper of ours */
-    return info.born < who->born || (who->spare_quiet && info.exit_signal == 0);
+    return procfs_read(who->proc, pid, &info) == 0 && info.born < who->born;
+}
+
+/* A child of ours without an exit signal, which waitid(2) doesn't see. */
+static bool is_quiet(pid_t pid) {
+    siginfo_t info;
+    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 && errno == ECHILD;
+}
+
+static bool is_spared(struct round *r, pid_t pid) {
+    if (r->who->spare_quiet && is_quiet(pid)) return true;
+    if (!is_among_spared(r, pid)) return false;
+    r->seen->spared++;
+    return true;
 }
 
 static void note_refusal(struct round *r, pid_t pid) {
@@ -119,7 +133,10 @@ static bool is_found(const struct round *r, pid_t pid) {
 static bool visit_any(void *context, pid_t pid) {
     struct round *r = context;
     struct process_info info;
-    if (is_found(r, pid) || procfs_read(r->who->proc, pid, &info) != 0 || !is_found(r, info.parent)) return true;
+    if (is_found(r, pid)) return true;
+    int error = procfs_read(r->who->proc, pid, &info);
+    if (error == -EMFILE || error == -ENFILE || error == -ENOMEM) r->seen->failed = true;
+    if (error != 0 || !is_found(r, info.parent)) return true;
     r->expanding = info.parent;
     size_t before = r->count;
     (void)visit_child(r, pid);
@@ -132,7 +149,10 @@ static void find_by_parents(struct round *r) {
     r->seen->incomplete = true; /* no list of a moment: somebody may have been forked behind our back */
     do {
         r->added = false;
-        if (procfs_all(r->who->proc, visit_any, r) != 0) return;
+        if (procfs_all(r->who->proc, visit_any, r) != 0) {
+            r->seen->failed = true;
+            return;
+        }
     } while (r->added && r->count < DESCENDANTS_MAX);
 }
 
@@ -148,7 +168,9 @@ void descendants_signal(const struct descendants *who, int signal, struct descen
     if (error == -ENOTSUP) {
         find_by_parents(&r);
     } else if (error != 0) {
-        seen->incomplete = true;
+        r.count = 0; /* what was found so far is found again */
+        *seen = (struct descendants_seen){0};
+        seen->failed = who->list == 0 || procfs_list(who->list, visit_child, &r) != 0;
     }
     signal_found(&r);
 }

@@ -25,6 +25,7 @@ struct descendants {
     const pid_t *spared; /* and these */
     size_t spared_count;
     bool spare_quiet; /* and those without an exit signal: the caller's own helpers */
+    int list;         /* from procfs_open_list(): for when nothing can be opened any more; 0: none */
     pid_t group;      /* a process group of their own, killed as one as long as a child of ours is in it; 0: none */
     bool walk_all;    /* don't rely on the kernel's lists of children (tests) */
 };
@@ -32,7 +33,9 @@ struct descendants {
 /* What a round found. */
 struct descendants_seen {
     size_t children; /* of root, spared ones left out; those that wait to be reaped count */
-    bool incomplete; /* something couldn't be read: children may be too few */
+    size_t spared;   /* children of root left alone that waitid(2) counts */
+    bool incomplete; /* not the children of a single moment: there may be more */
+    bool failed;     /* they couldn't be read: nothing is known */
     pid_t refused;   /* one that we may not signal; 0: none */
     char refused_name[PROCFS_NAME_SIZE];
 };

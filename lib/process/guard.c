@@ -27,6 +27,7 @@ struct guard_process {
     struct child child;
     struct process_info self;
     pid_t group; /* the command's own; stays when the command has ended. 0: none */
+    int list; /* of our children; 0: none */
     int signals;
     int timer;
     timer_t wake_timer; /* SIGCONT to ourselves just past the deadline, for whoever stopped us */
@@ -115,7 +116,8 @@ static void launch(struct guard_process *g, int64_t token) {
     g->group = child_group(&g->child);
     if (!g->setup
              ->restartable) { /* the command has them now; kept open here, a reader that it closes would never know */
-        int kept[] = {g->setup->socket, g->setup->proc, g->signals, g->timer, g->child.report};
+        int kept[] = {g->setup->socket, g->setup->proc, g->list > 0 ? g->list : g->timer,
+                      g->signals, g->timer, g->child.report};
         descriptors_close_others(kept, sizeof kept / sizeof kept[0]);
     }
     if (error == 0) return;
@@ -124,7 +126,7 @@ static void launch(struct guard_process *g, int64_t token) {
 }
 
 static void signal_all(struct guard_process *g, int signal) {
-    struct descendants who = {.proc = g->setup->proc, .root = getpid(), .group = g->group};
+    struct descendants who = {.proc = g->setup->proc, .root = getpid(), .list = g->list, .group = g->group};
     struct descendants_seen seen;
     if (signal == SIGKILL && g->child.pid != 0) child_signal(&g->child, SIGKILL); /* its group first, in one go */
     descendants_signal(&who, signal, &seen);
@@ -294,6 +296,11 @@ static int set_up(struct guard_process *g, const char **what) {
     if (error != 0) return error;
     rename_process(&g->self);
 
+    *what = "open the list of its own children in /proc";
+    int list = procfs_open_list(setup->proc);
+    if (list < 0 && list != -ENOTSUP) return list;
+    g->list = list < 0 ? 0 : list;
+
     *what = "leave the process group";
     bool group_has_no_number = setup->foreground && setup->keeper_group == 0;
     if (!group_has_no_number && setpgid(0, 0) != 0) return -errno;
@@ -316,6 +323,7 @@ static void tear_down(struct guard_process *g) {
     (void)timer_delete(g->kill_timer);
     (void)close(g->signals);
     (void)close(g->timer);
+    if (g->list > 0) (void)close(g->list);
     (void)close(g->setup->proc);
     (void)close(g->setup->socket);
 }

@@ -92,6 +92,7 @@ struct keeper {
     int socket;         /* to the guard; -1: closed */
     int signals;        /* signalfd */
     int proc;           /* /proc, as it was at start */
+    int list;           /* of our children; 0: none */
     bool foreground;    /* the command shares our process group, because there is a terminal */
     bool leads_session;
     pid_t spared[KEEPER_SPARE_MAX]; /* children that were there before us */

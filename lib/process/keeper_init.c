@@ -36,7 +36,7 @@ static bool spare(void *context, pid_t pid) {
 /* Descriptors 0, 1, 2 are taken, so that nothing of ours gets these numbers; all that the command inherits is the
  * guard's now. */
 static int let_go_of_descriptors(const struct keeper *k) {
-    int kept[] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, k->socket, k->signals, k->proc};
+    int kept[] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, k->socket, k->signals, k->proc, k->list};
     descriptors_close_others(kept, sizeof kept / sizeof kept[0]);
     int error = descriptor_null(STDIN_FILENO, false);
     if (error == 0) error = descriptor_null(STDOUT_FILENO, false);
@@ -72,6 +72,7 @@ static int fork_guard(struct keeper *k, const struct signals_origin *origin, int
     k->guard = fork();
     if (k->guard == 0) {
         (void)close(sockets[0]);
+        if (k->list > 0) (void)close(k->list); /* that one is of our children */
         guard_run(&setup);
     }
     int error = k->guard < 0 ? -errno : 0;
@@ -110,6 +111,9 @@ static int look_around(struct keeper *k, struct signals_origin *origin, char *re
     if (error != 0) return fail(reason, error, "block signals", "");
     k->foreground = origin->terminal;
     k->leads_session = origin->leads_session;
+    int list = procfs_open_list(k->proc);
+    if (list < 0 && list != -ENOTSUP) return fail(reason, list, "open the list of its own children in /proc", "");
+    k->list = list < 0 ? 0 : list;
     /* Without the kernel's lists their age has to do. */
     error = procfs_children(k->proc, getpid(), 0, spare, k);
     if (error != 0 && error != -ENOTSUP) return fail(reason, error, "read the list of its own children in /proc", "");
@@ -181,4 +185,6 @@ void keeper_deinit(struct keeper *keeper) {
     keeper->state = KEEPER_LOST;
     close_fd(&keeper->signals);
     close_fd(&keeper->proc);
+    if (keeper->list > 0) (void)close(keeper->list);
+    keeper->list = 0;
 }

@@ -155,7 +155,8 @@ static bool visit_thread(void *context, pid_t thread) {
     struct threads_visit *v = context;
     int error = thread_children(v->proc, v->pid, thread, v->visit, v->context);
     if (error == 0) v->any = true;
-    if (error != 0) v->error = error; /* a thread that has just ended, or a kernel without these files */
+    /* Absent: a thread that has just ended, or a kernel without these files. Anything else leaves the list too short. */
+    if (error != 0 && error != -ENOENT && error != -ESRCH) v->error = error;
     return true;
 }
 
@@ -172,8 +173,28 @@ int procfs_children(int proc, pid_t pid, int threads, procfs_visit *visit, void 
     struct threads_visit v = {.proc = proc, .pid = pid, .visit = visit, .context = context};
     error = visit_folder(folder, visit_thread, &v);
     (void)close(folder);
-    if (error == 0 && !v.any) error = v.error == -ENOENT ? -ENOTSUP : v.error;
+    if (error == 0) error = v.error;
+    return error == 0 && !v.any ? -ENOTSUP : error;
+}
+
+int procfs_open_list(int proc) {
+    char path[PATH_SIZE];
+    pid_t thread = gettid();
+    int error = text_format(path, sizeof path, "%d/task/%d/children", (int)getpid(), (int)thread);
+    if (error != 0) return error;
+    int list = openat(proc, path, O_RDONLY | O_CLOEXEC);
+    if (list < 0) return errno == ENOENT ? -ENOTSUP : -errno;
+    list = descriptor_raise(list);
+    char byte;
+    if (list < 0 || read(list, &byte, sizeof byte) >= 0) return list; /* the kernel has the memory for its answers now */
+    error = -errno;
+    (void)close(list);
     return error;
+}
+
+int procfs_list(int list, procfs_visit *visit, void *context) {
+    if (lseek(list, 0, SEEK_SET) < 0) return -errno;
+    return visit_numbers(list, visit, context);
 }
 
 int procfs_all(int proc, procfs_visit *visit, void *context) {

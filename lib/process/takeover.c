@@ -81,13 +81,16 @@ static bool sweep(struct keeper *k, struct keeper_event *event) {
                               .spared = k->spared,
                               .spared_count = k->spared_count,
                               .spare_quiet = true,
+                              .list = k->list,
                               .group = k->group};
     struct descendants_seen seen;
     descendants_signal(&who, SIGKILL, &seen);
     k->sweeps++;
     note_refused(k, &seen, event);
     if (reap_all(k) && guard_dead) return true;
-    k->empty_sweeps = guard_dead && seen.children == 0 ? k->empty_sweeps + 1 : 0;
+    /* There are children, says the kernel: it must be the spared ones that it means. */
+    bool empty = guard_dead && !seen.failed && seen.children == 0 && seen.spared > 0;
+    k->empty_sweeps = empty ? k->empty_sweeps + 1 : 0;
     return k->empty_sweeps >= (seen.incomplete ? EMPTY_SWEEPS_CERTAIN : 1);
 }
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -225,6 +226,59 @@ static void quiet_helpers_live_on(void **state) {
     assert_int_equal(waitpid(quiet, NULL, (int)__WCLONE), quiet);
 }
 
+/* Nothing can be opened meanwhile. Returns what it was before. */
+static struct rlimit forbid_opening(void) {
+    struct rlimit before, now;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    now = before;
+    now.rlim_cur = 3;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
+    return before;
+}
+
+static void what_cant_be_read_isnt_taken_for_nothing(void **state) {
+    struct descendants who = below_us(state);
+    (void)plant(0, 0, 1);
+    for (int walk = 0; walk < 2; walk++) {
+        who.walk_all = walk == 1;
+        struct rlimit before = forbid_opening();
+        struct descendants_seen seen;
+        descendants_signal(&who, SIGKILL, &seen);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+        assert_true(seen.failed);
+    }
+    who.walk_all = false;
+    assert_int_equal(kill_all(&who), 1);
+}
+
+static void a_whole_tree_is_killed_where_nothing_can_be_opened(void **state) {
+    struct descendants who = below_us(state);
+    who.list = procfs_open_list(who.proc);
+    if (who.list == -ENOTSUP) return;
+    assert_true(who.list > 2);
+    pid_t helper = plant(0, 0, 1);
+    who.spared = &helper;
+    who.spared_count = 1;
+    (void)plant(3, 3, 40);
+    struct rlimit before = forbid_opening();
+    struct descendants_seen seen;
+    int reaped = 0;
+    for (int round = 0; round < PATIENCE_ROUNDS; round++) {
+        descendants_signal(&who, SIGKILL, &seen);
+        int now = reap();
+        reaped += now > 0 ? now : 0;
+        if (seen.children == 0) break;
+        pause_ms(1);
+    }
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_false(seen.failed);
+    assert_int_equal(seen.spared, 1);
+    assert_int_equal(reaped, 40);
+    who.spared_count = 0;
+    assert_int_equal(kill_all(&who), 1);
+    (void)close(who.list);
+}
+
 static int open_proc(void **state) {
     static int proc;
     proc = procfs_open();
@@ -245,6 +299,8 @@ int main(void) {
         cmocka_unit_test(spared_children_and_what_is_below_them_live_on),
         cmocka_unit_test(those_older_than_a_given_age_live_on),
         cmocka_unit_test(quiet_helpers_live_on),
+        cmocka_unit_test(what_cant_be_read_isnt_taken_for_nothing),
+        cmocka_unit_test(a_whole_tree_is_killed_where_nothing_can_be_opened),
     };
     return cmocka_run_group_tests(tests, open_proc, close_proc);
 }
