@@ -267,6 +267,8 @@ static int open_run(struct run *run, char *const *command_environment, char *con
 }
 
 static void close_run(struct run *run) {
+    char reason[TEXT_REASON_SIZE];
+    if (keeper_finish(&run->keeper, reason) < 0) log_line(&run->journal.log, LOG_LEVEL_ERROR, "%s", reason);
     store_close(run->store);
     if (run->timer >= 0) (void)close(run->timer);
     keeper_deinit(&run->keeper);

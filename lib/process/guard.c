@@ -27,7 +27,7 @@ struct guard_process {
     struct child child;
     struct process_info self;
     pid_t group; /* the command's own; stays when the command has ended. 0: none */
-    int list; /* of our children; 0: none */
+    int list;    /* of our children; 0: none */
     int signals;
     int timer;
     timer_t wake_timer; /* SIGCONT to ourselves just past the deadline, for whoever stopped us */
@@ -117,7 +117,7 @@ static void launch(struct guard_process *g, int64_t token) {
     if (!g->setup
              ->restartable) { /* the command has them now; kept open here, a reader that it closes would never know */
         int kept[] = {g->setup->socket, g->setup->proc, g->list > 0 ? g->list : g->timer,
-                      g->signals, g->timer, g->child.report};
+                      g->signals,       g->timer,       g->child.report};
         descriptors_close_others(kept, sizeof kept / sizeof kept[0]);
     }
     if (error == 0) return;

@@ -13,8 +13,7 @@
 #include "process/signals.h"
 #include "process/takeover.h"
 
-#define ACK_TTL_FRACTION      6 /* no acknowledgement within TTL / 6: the guard hangs */
-#define TAKEOVER_MARGIN_SHARE 2 /* half of the margin is the guard's to kill in; then the keeper joins in */
+#define ACK_TTL_FRACTION 6 /* no acknowledgement within TTL / 6: the guard hangs */
 
 /* --- telling the guard --- */
 
@@ -168,10 +167,6 @@ static int read_signals(struct keeper *k, struct keeper_event *event) {
 
 /* --- time --- */
 
-static int64_t takeover_ns(const struct keeper *k) {
-    return k->lease_end_ns - k->options.margin_ns + k->options.margin_ns / TAKEOVER_MARGIN_SHARE;
-}
-
 static void judge(struct keeper *k, struct instant now, struct keeper_event *event) {
     switch (k->state) {
     case KEEPER_IDLE:
@@ -182,7 +177,7 @@ static void judge(struct keeper *k, struct instant now, struct keeper_event *eve
                         "the guard process died; without it no command can be run safely: start again");
         break;
     case KEEPER_RUNNING:
-        if (now.lease_ns >= takeover_ns(k)) {
+        if (now.lease_ns >= takeover_due_ns(k)) {
             takeover_begin(k, KEEPER_OUT_OF_TIME);
         } else if (k->guard == 0 || k->socket < 0 || now.lease_ns >= k->ack_by_ns) {
             takeover_begin(k, KEEPER_GUARD_LOST);
@@ -224,7 +219,7 @@ int64_t keeper_wake_ns(const struct keeper *keeper, struct instant now) {
         break;
     case KEEPER_RUNNING:
         if (keeper->guard == 0 || keeper->socket < 0) return 0;
-        at_ns = takeover_ns(keeper) < keeper->ack_by_ns ? takeover_ns(keeper) : keeper->ack_by_ns;
+        at_ns = takeover_due_ns(keeper) < keeper->ack_by_ns ? takeover_due_ns(keeper) : keeper->ack_by_ns;
         break;
     case KEEPER_TAKEOVER:
         at_ns = keeper->next_sweep_ns;

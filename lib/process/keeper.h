@@ -113,6 +113,7 @@ struct keeper {
     unsigned sweeps;
     unsigned empty_sweeps; /* in a row */
     pid_t complained;      /* about whom the last note was */
+    pid_t refused;         /* one whom the last sweep couldn't signal; 0: none */
 };
 
 /* Remembers how the process was started, forks the guard and sets up signals and descriptors as above. Copies *options;
@@ -143,8 +144,13 @@ int keeper_extend(struct keeper *keeper, int64_t lease_end_ns);
  * again, only a stricter mode changes anything. Returns 0, or -ESRCH where nothing runs. */
 int keeper_stop(struct keeper *keeper, enum keeper_stop mode, int signal, bool from_kernel);
 
-/* Lets the guard end (what still runs is killed first) and closes the descriptors. Signals stay as keeper_init() set
- * them. Idempotent. */
+/* Kills what still runs, waits until nothing of it is left, however long that takes, and lets the guard end: a caller
+ * that can't go on must leave nothing to nobody. Returns 0; or -EPERM with a line in reason[TEXT_REASON_SIZE]: some of
+ * it can't be signalled and is left; a guard that is there goes on trying. Nothing can be started any more. */
+int keeper_finish(struct keeper *keeper, char *reason);
+
+/* keeper_finish(), unless that is done, and closes the descriptors. Signals stay as keeper_init() set them.
+ * Idempotent. */
 void keeper_deinit(struct keeper *keeper);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -165,24 +166,53 @@ static void close_fd(int *fd) {
     *fd = -1;
 }
 
-/* The guard hasn't done its work: what it started mustn't be left to nobody. */
-static void kill_what_is_left(struct keeper *k) {
-    if (k->state != KEEPER_TAKEOVER) takeover_begin(k, KEEPER_GUARD_LOST);
-    struct keeper_event unheard;
-    for (int waited_ms = 0; waited_ms < LEAVE_TIMEOUT_MS; waited_ms += LEAVE_POLL_MS) {
+/* Whether the guard says that somebody can't be signalled, in reason then. */
+static bool guard_complains(const struct keeper *k, char *reason) {
+    struct message m;
+    while (k->socket >= 0 && message_receive(k->socket, &m) > 0) {
+        if (m.type == MESSAGE_NOTE) return text_copy(reason, TEXT_REASON_SIZE, m.text) == 0;
+    }
+    return false;
+}
+
+/* Waits until nothing of the run is left, through the guard for as long as it works: killed, it would leave those that
+ * it is killing to us alone. */
+static int end_run(struct keeper *k, char *reason) {
+    k->complained = 0; /* who is left is said once more */
+    reason[0] = '\0';
+    for (;;) {
+        struct instant now = clock_now();
+        struct keeper_event event = {.type = KEEPER_NOTHING};
         takeover_reap(k);
-        if (takeover_step(k, clock_now(), &unheard)) return;
+        if (k->state == KEEPER_RUNNING && guard_complains(k, reason)) return -EPERM;
+        if (k->state == KEEPER_RUNNING && (k->guard == 0 || now.lease_ns >= takeover_due_ns(k)))
+            takeover_begin(k, KEEPER_GUARD_LOST);
+        if (k->state == KEEPER_TAKEOVER && takeover_step(k, now, &event)) return 0;
+        if (event.type == KEEPER_NOTE) (void)text_copy(reason, TEXT_REASON_SIZE, event.text);
+        if (reason[0] != '\0' && takeover_is_stuck(k)) return -EPERM;
         (void)poll(NULL, 0, LEAVE_POLL_MS);
     }
 }
 
-void keeper_deinit(struct keeper *keeper) {
-    close_fd(&keeper->socket); /* which tells the guard to leave, as our death would */
-    bool left = keeper->guard <= 0 || guard_left(keeper, LEAVE_TIMEOUT_MS);
-    if (left) keeper->guard = 0;
-    if (keeper->proc >= 0 && (!left || keeper->state == KEEPER_TAKEOVER)) kill_what_is_left(keeper);
+int keeper_finish(struct keeper *keeper, char *reason) {
+    int result = 0;
+    /* Which tells the guard to leave, as our death would; what it has to say is still heard. */
+    if (keeper->socket >= 0) (void)shutdown(keeper->socket, SHUT_WR);
+    if (keeper->state == KEEPER_RUNNING || keeper->state == KEEPER_TAKEOVER) {
+        result = end_run(keeper, reason);
+    } else if (keeper->guard > 0 && !guard_left(keeper, LEAVE_TIMEOUT_MS)) { /* it hangs, and nothing is below it */
+        (void)kill(keeper->guard, SIGKILL);
+        (void)guard_left(keeper, LEAVE_TIMEOUT_MS);
+    }
     keeper->guard = 0;
     keeper->state = KEEPER_LOST;
+    return result;
+}
+
+void keeper_deinit(struct keeper *keeper) {
+    char reason[TEXT_REASON_SIZE]; /* who wants to know it has asked before */
+    (void)keeper_finish(keeper, reason);
+    close_fd(&keeper->socket);
     close_fd(&keeper->signals);
     close_fd(&keeper->proc);
     if (keeper->list > 0) (void)close(keeper->list);

@@ -155,7 +155,8 @@ static bool visit_thread(void *context, pid_t thread) {
     struct threads_visit *v = context;
     int error = thread_children(v->proc, v->pid, thread, v->visit, v->context);
     if (error == 0) v->any = true;
-    /* Absent: a thread that has just ended, or a kernel without these files. Anything else leaves the list too short. */
+    /* Absent: a thread that has just ended, or a kernel without these files. Anything else leaves the list too short.
+     */
     if (error != 0 && error != -ENOENT && error != -ESRCH) v->error = error;
     return true;
 }
@@ -186,7 +187,8 @@ int procfs_open_list(int proc) {
     if (list < 0) return errno == ENOENT ? -ENOTSUP : -errno;
     list = descriptor_raise(list);
     char byte;
-    if (list < 0 || read(list, &byte, sizeof byte) >= 0) return list; /* the kernel has the memory for its answers now */
+    if (list < 0 || read(list, &byte, sizeof byte) >= 0)
+        return list; /* the kernel has the memory for its answers now */
     error = -errno;
     (void)close(list);
     return error;

@@ -39,7 +39,8 @@ int procfs_children(int proc, pid_t pid, int threads, procfs_visit *visit, void 
 
 /* Opens the calling thread's list of children to be read again and again, even when no other descriptor can be opened
  * any more. The main thread's has all that a process with no other forking threads forked, and all orphans that came to
- * it. Returns a descriptor, close-on-exec and no number below 3, or -errno; -ENOTSUP where the kernel has no such files. */
+ * it. Returns a descriptor, close-on-exec and no number below 3, or -errno; -ENOTSUP where the kernel has no such
+ * files. */
 int procfs_open_list(int proc);
 
 /* Visits those in such a list, of the thread that opened it. Returns 0 or -errno. */

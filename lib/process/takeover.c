@@ -11,6 +11,7 @@
 #include "process/child.h"
 #include "process/descendants.h"
 
+#define MARGIN_SHARE         2 /* half of the margin is the guard's to kill in; then the keeper joins in */
 #define BUDGET_NS            (20 * NS_PER_MS) /* of killing in one call: then the caller's loop has its turn */
 #define QUICK_SWEEPS         256
 #define QUICK_PAUSE_NS       (1 * NS_PER_MS)
@@ -52,6 +53,10 @@ void takeover_reap(struct keeper *keeper) {
     continue_guard(keeper);
 }
 
+int64_t takeover_due_ns(const struct keeper *keeper) {
+    return keeper->lease_end_ns - keeper->options.margin_ns + keeper->options.margin_ns / MARGIN_SHARE;
+}
+
 void takeover_begin(struct keeper *keeper, enum keeper_end end) {
     keeper->state = KEEPER_TAKEOVER;
     keeper->end = end;
@@ -86,6 +91,7 @@ static bool sweep(struct keeper *k, struct keeper_event *event) {
     struct descendants_seen seen;
     descendants_signal(&who, SIGKILL, &seen);
     k->sweeps++;
+    k->refused = seen.refused;
     note_refused(k, &seen, event);
     if (reap_all(k) && guard_dead) return true;
     /* There are children, says the kernel: it must be the spared ones that it means. */
@@ -107,4 +113,8 @@ bool takeover_step(struct keeper *keeper, struct instant now, struct keeper_even
     } while (keeper->sweeps < QUICK_SWEEPS && now_ns - begun_ns < BUDGET_NS);
     keeper->next_sweep_ns = now_ns + (keeper->sweeps < QUICK_SWEEPS ? QUICK_PAUSE_NS : SLOW_PAUSE_NS);
     return false;
+}
+
+bool takeover_is_stuck(const struct keeper *keeper) {
+    return keeper->state == KEEPER_TAKEOVER && keeper->refused != 0 && keeper->sweeps >= QUICK_SWEEPS;
 }

@@ -10,11 +10,17 @@
 /* Reaps every child that has ended (keeper->guard becomes 0 when it was the guard) and continues a stopped guard. */
 void takeover_reap(struct keeper *keeper);
 
+/* When the guard should have done its work: from then on the keeper does it. Lease clock. */
+int64_t takeover_due_ns(const struct keeper *keeper);
+
 /* The guard can't be relied on any more: it and all that it started are to be killed. */
 void takeover_begin(struct keeper *keeper, enum keeper_end end);
 
 /* Some rounds of killing, for a few ms at most. Returns whether nothing is left: then event's end and exit_code are
  * set; it may also carry a KEEPER_NOTE. */
 bool takeover_step(struct keeper *keeper, struct instant now, struct keeper_event *event);
+
+/* Whether, after many rounds, somebody is left whom we may not signal. */
+bool takeover_is_stuck(const struct keeper *keeper);
 
 #endif

@@ -5,9 +5,12 @@ test_process.py's driver; how the whole of leaderexec fares is at the end.
 import os
 import signal
 import subprocess
+import time
 
-from processes import alive, children, descendants, wait_until
-from test_process import FAMILY, all_gone, drive, family, sh  # noqa: F401
+import boxes
+import processes
+from processes import alive, command_line, descendants, wait_until
+from test_process import FAMILY, NOBODY, all_gone, become_root, drive, family, open_driver, sh  # noqa: F401
 
 NO_DESCRIPTORS = "--nofile=3:3"  # 0, 1 and 2 are taken, so nothing can be opened
 NO_LEAK_CHECK = ["env", "ASAN_OPTIONS=detect_leaks=0"]  # which would need /proc at the end
@@ -48,3 +51,51 @@ def test_a_guard_finds_them_where_nothing_can_be_opened(drive):  # noqa: F811
     starve(driven.guard)
     os.kill(driven.keeper, signal.SIGKILL)
     all_gone([*found, driven.guard])
+
+
+# --- a keeper that can't go on ---
+
+def test_a_keeper_that_fails_leaves_nothing_behind(drive):  # noqa: F811
+    driven = drive("-f", 1500, "-t", 60000, "--", *sh(FAMILY))
+    found = family(driven)
+    assert driven.run.wait() == 125
+    assert driven.lines("failed") and not any(alive(pid) for pid in [*found, driven.guard])
+
+
+def test_a_keeper_that_fails_without_a_guard_kills_what_that_started(drive):  # noqa: F811
+    driven = drive("-f", 2000, "-t", 60000, "--", *sh(FAMILY))
+    found = family(driven)
+    os.kill(driven.keeper, signal.SIGSTOP)  # so that it fails before it hears of the guard's end
+    wait_until(lambda: processes.stopped(driven.keeper), "the keeper to stop")
+    os.kill(driven.guard, signal.SIGKILL)
+    time.sleep(2)
+    assert any(alive(pid) for pid in found)
+    os.kill(driven.keeper, signal.SIGCONT)
+    assert driven.run.wait() == 125
+    assert driven.lines("failed") and not any(alive(pid) for pid in found)
+
+
+def unkillable(drive, become_root, open_driver, *options):  # noqa: F811
+    """A driver as an unprivileged user, whose command's descendant "sleep 319" is root's; and that one."""
+    script = f"{' '.join(become_root)} sleep 319 & wait"
+    driven = drive(*options, "--", *sh(script), before=boxes.as_user(NOBODY)[:-1], binary=open_driver, cwd="/")
+    sleeper = wait_until(lambda: [p for p in descendants(driven.keeper) if command_line(p) == "sleep 319"], "the sleeper")[0]
+    return driven, sleeper
+
+
+def test_a_keeper_that_fails_names_who_is_left_to_the_guard(drive, become_root, open_driver):  # noqa: F811
+    driven, sleeper = unkillable(drive, become_root, open_driver, "-f", 1500, "-t", 60000)
+    assert driven.run.wait() == 125
+    assert f"{sleeper} (sleep)" in driven.lines("left")[0]
+    time.sleep(4)  # longer than an idle guard would get
+    assert alive(driven.guard) and alive(sleeper)
+    os.kill(sleeper, signal.SIGKILL)
+    all_gone([driven.guard])
+
+
+def test_a_keeper_that_fails_while_taking_over_names_who_is_left(drive, become_root, open_driver):  # noqa: F811
+    driven, sleeper = unkillable(drive, become_root, open_driver, "-f", 2500, "-t", 60000)
+    os.kill(driven.guard, signal.SIGKILL)
+    assert driven.run.wait() == 125
+    assert driven.lines("failed") and f"{sleeper} (sleep)" in driven.lines("left")[0]
+    os.kill(sleeper, signal.SIGKILL)

@@ -1,11 +1,11 @@
 /* Runs a command under a keeper with a lease that is made up: no lock, no store. It is renewed every TTL/3 for as long
  * as asked. keeper_driver [-t TTL_MS] [-k KILL_AFTER_MS] [-T STOP_TIMEOUT_MS] [-s SIGNAL] [-r RENEW_FOR_MS] [-w
- * WAIT_MS] [-n STARTS]
+ * WAIT_MS] [-n STARTS] [-f FAIL_AFTER_MS]
  *                   [-o LOG] [-q] -- COMMAND [ARG...]
  * -r: renewals stop after so long; -w: the command is started so long after the keeper; -n: started so often, one after
  * the other; -o: where a line is written for each event (and first "keeper PID guard PID"); -q: a helper process of the
- * store's kind hangs beside it. It exits with the command's code, 123 when the lease ended it, 125 when the guard was
- * lost. */
+ * store's kind hangs beside it; -f: it fails so long after the start of all, whatever runs. It exits with the command's
+ * code, 123 when the lease ended it, 125 when the guard was lost. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -30,6 +30,7 @@ struct driver {
     struct keeper_options options;
     int64_t renew_for_ns;
     int64_t wait_ns;
+    int64_t fail_after_ns; /* 0: never */
     int64_t starts;
     const char *log_path;
     bool quiet_helper;
@@ -65,7 +66,7 @@ static int parse(struct driver *d, int argc, char **argv) {
     d->options.kill_after_ns = 500 * NS_PER_MS;
     d->renew_for_ns = INT64_MAX;
     d->starts = 1;
-    while ((option = getopt(argc, argv, "+t:k:T:s:r:w:n:o:q")) != -1) {
+    while ((option = getopt(argc, argv, "+t:k:T:s:r:w:n:o:f:q")) != -1) {
         switch (option) {
         case 't':
             d->options.ttl_ns = milliseconds(optarg);
@@ -90,6 +91,9 @@ static int parse(struct driver *d, int argc, char **argv) {
             break;
         case 'o':
             d->log_path = optarg;
+            break;
+        case 'f':
+            d->fail_after_ns = milliseconds(optarg);
             break;
         case 'q':
             d->quiet_helper = true;
@@ -183,11 +187,13 @@ static int next_timeout_ms(const struct driver *d, struct instant now) {
 }
 
 static int loop(struct driver *d) {
-    d->start_at_ns = clock_now().lease_ns + d->wait_ns;
+    int64_t begun_ns = clock_now().lease_ns;
+    d->start_at_ns = begun_ns + d->wait_ns;
     while (!d->done) {
         struct pollfd fds[KEEPER_POLLFDS];
         keeper_pollfds(&d->keeper, fds);
-        (void)poll(fds, KEEPER_POLLFDS, next_timeout_ms(d, clock_now()));
+        (void)poll(fds, KEEPER_POLLFDS, d->fail_after_ns == 0 ? next_timeout_ms(d, clock_now()) : 10);
+        if (d->fail_after_ns != 0 && clock_now().lease_ns - begun_ns >= d->fail_after_ns) return -EIO;
         int error = take_events(d);
         if (error != 0) return error;
         if (!d->done) start_or_renew(d, clock_now().lease_ns);
@@ -211,6 +217,7 @@ int main(int argc, char **argv) {
     if (d.quiet_helper) start_quiet_helper();
     int error = loop(&d);
     if (error != 0) say(&d, "failed %d\n", error);
+    if (keeper_finish(&d.keeper, reason) != 0) say(&d, "left %s\n", reason);
     keeper_deinit(&d.keeper);
     if (d.log >= 0) (void)close(d.log);
     return error != 0 ? 125 : d.exit_code;
