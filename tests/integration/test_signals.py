@@ -10,6 +10,7 @@ import pytest
 from processes import alive, boottime, command_line, descendants, wait_until
 
 FAST = ("--ttl", "4s", "--poll", "300ms")
+RACE = ("--ttl", "12s", "--poll", "200ms")  # many rounds: none may lose its lease to a slow disk
 HERE = os.path.dirname(os.path.abspath(__file__))
 BEGUN, OURS = 42, 143  # exit codes of the races below
 
@@ -202,7 +203,7 @@ def judge(run, path):
 def test_a_signal_close_to_winning_a_free_lock_starts_nothing_or_ends_what_began(leaderexec, tmp_path):
     def usual_s(number):
         path = str(tmp_path / f"usual{number}")
-        run = leaderexec(*FAST, "--", "sh", "-c", RACER, "sh", path)
+        run = leaderexec(*RACE, "--", "sh", "-c", RACER, "sh", path)
         wait_until(lambda: os.path.exists(path), "the command to begin", step_s=0.001)
         took = boottime() - run.started
         run.signal(signal.SIGTERM)
@@ -213,11 +214,11 @@ def test_a_signal_close_to_winning_a_free_lock_starts_nothing_or_ends_what_began
     seen, rounds = [], 40
     for i in range(rounds):
         path = str(tmp_path / f"raced{i}")
-        run = leaderexec(*FAST, "--", "sh", "-c", RACER, "sh", path)
+        run = leaderexec(*RACE, "--", "sh", "-c", RACER, "sh", path)
         time.sleep(max(0, run.started + usual * 1.6 * i / rounds - boottime()))
         run.signal(signal.SIGTERM)
         seen.append(judge(run, path))
-        after = leaderexec(*FAST, "--no-wait", "--", "true")
+        after = leaderexec(*RACE, "--no-wait", "--", "true")
         assert after.wait() == 0, f"round {i} left the lock taken: {after.err()}"
     assert {"begun", "nothing"} <= set(seen), f"no race in {rounds} rounds of {usual:.3f} s: {seen}"
 
@@ -226,16 +227,16 @@ def test_a_signal_close_to_taking_over_from_a_leader_starts_nothing_or_ends_what
     seen, rounds = [], 14
     for i in range(rounds):
         path, ready = str(tmp_path / f"raced{i}"), str(tmp_path / f"held{i}")
-        holder = leaderexec(*FAST, "--", "sh", "-c", RACER, "sh", ready)
+        holder = leaderexec(*RACE, "--", "sh", "-c", RACER, "sh", ready)
         wait_until(lambda: os.path.exists(ready), "the holder to hold")
-        run = leaderexec("-v", "--ttl", "4s", "--poll", "200ms", "--", "sh", "-c", RACER, "sh", path)
+        run = leaderexec("-v", *RACE, "--", "sh", "-c", RACER, "sh", path)
         wait_until(lambda: "waiting" in run.err(), "the candidate to wait")
         holder.signal(signal.SIGTERM)
-        assert holder.wait() == BEGUN
+        assert holder.wait() == BEGUN, holder.err()
         time.sleep(0.4 * i / rounds)
         run.signal(signal.SIGTERM)
         seen.append(judge(run, path))
-        assert leaderexec(*FAST, "--no-wait", "--", "true").wait() == 0, f"round {i} left the lock taken"
+        assert leaderexec(*RACE, "--no-wait", "--", "true").wait() == 0, f"round {i} left the lock taken"
     assert {"begun", "nothing"} <= set(seen), f"no race in {rounds} rounds: {seen}"
 
 
