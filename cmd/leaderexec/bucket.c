@@ -36,8 +36,7 @@ static int parse_s3(struct bucket *bucket, const char *text, char *problem) {
             BUCKET_NAME_LEAST);
         return -EINVAL;
     }
-    memcpy(bucket->name, text, length);
-    bucket->name[length] = '\0';
+    (void)text_format(bucket->name, sizeof bucket->name, "%.*s", (int)length, text);
     if (text[length] == '/' && text[length + 1] != '\0') {
         bucket->has_prefix = true;
         return value_prefix(text + length + 1, bucket->prefix, problem);
@@ -56,22 +55,20 @@ static int prepend(char *rest, size_t size, const char *name) {
     if (length + behind + 2 > size) return -ENAMETOOLONG;
     memmove(rest + length + 1, rest, behind + 1);
     rest[0] = '/';
-    memcpy(rest + 1, name, length);
+    memcpy(rest + 1, name, length); /* NOLINT(bugprone-not-null-terminated-result): the text goes on behind it */
     return 0;
 }
 
-/* Resolves an absolute path whose last folders may not exist yet; rest[size] is room to work in, and path is used up.
- */
-static int resolve(char *path, char *rest, size_t size, char *out) {
-    char *resolved;
-    rest[0] = '\0';
+/* Resolves an absolute path whose last folders may not exist yet; path is used up. */
+static int resolve(char *path, char *out) {
+    char rest[2 * PATH_MAX] = "", *resolved;
     while ((resolved = realpath(path, NULL)) == NULL) {
         if (errno != ENOENT) return -errno;
         trim_slashes(path);
         char *slash = strrchr(path, '/');
         const char *name = slash + 1;
         if (*name == '\0' || strcmp(name, "..") == 0) return -ENOENT;
-        int r = strcmp(name, ".") == 0 ? 0 : prepend(rest, size, name);
+        int r = strcmp(name, ".") == 0 ? 0 : prepend(rest, sizeof rest, name);
         if (r < 0) return r;
         slash[slash == path ? 1 : 0] = '\0';
     }
@@ -82,7 +79,7 @@ static int resolve(char *path, char *rest, size_t size, char *out) {
 }
 
 static int parse_directory(struct bucket *bucket, const char *text, char *problem) {
-    char here[PATH_MAX], path[2 * PATH_MAX], rest[2 * PATH_MAX];
+    char here[PATH_MAX], path[2 * PATH_MAX];
     struct stat found;
     int r = 0;
     bucket->kind = BUCKET_DIRECTORY;
@@ -97,7 +94,7 @@ static int parse_directory(struct bucket *bucket, const char *text, char *proble
     } else {
         r = text_format(path, sizeof path, "%s/%s", here, text);
     }
-    if (r == 0) r = resolve(path, rest, sizeof rest, bucket->directory);
+    if (r == 0) r = resolve(path, bucket->directory);
     if (r == 0 && stat(bucket->directory, &found) == 0 && !S_ISDIR(found.st_mode)) r = -ENOTDIR;
     if (r == 0) return 0;
     (void)text_format(problem, VALUES_PROBLEM_SIZE, "can't be used as a directory: %s", strerror(-r));

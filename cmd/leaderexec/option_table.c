@@ -10,8 +10,8 @@
 #include "record/record.h"
 
 #define SECOND_MS  INT64_C(1000)
-#define LONGEST_MS (366 * 24 * 3600 * SECOND_MS) /* as far as text_parse_duration reads */
-#define TEXT_MOST  1000                          /* bytes of a value that has no limit of its own here */
+#define LONGEST_MS (INT64_C(366) * 24 * 3600 * SECOND_MS) /* as far as text_parse_duration reads */
+#define TEXT_MOST  INT64_C(1000)                          /* bytes of a value that has no limit of its own here */
 
 /* clang-format off */
 const struct option_spec option_table[OPTION_COUNT] = {
@@ -72,5 +72,5 @@ const struct option_spec option_table[OPTION_COUNT] = {
 
 void option_variable(char out[OPTION_VARIABLE_SIZE], enum option_id id) {
     (void)text_format(out, OPTION_VARIABLE_SIZE, "LEADEREXEC_%s", option_table[id].name);
-    for (char *p = out; *p != '\0'; p++) *p = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
+    for (char *p = out; *p != '\0'; p++) *p = (char)(*p == '-' ? '_' : toupper((unsigned char)*p));
 }

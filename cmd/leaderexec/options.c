@@ -324,6 +324,7 @@ static int check_mode(const struct parse *parse) {
     return 0;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): reason is written to, through parse */
 int options_parse(struct options *options, int argc, char *const *argv, char *const *environment, char *reason) {
     struct parse parse = {.options = options, .environment = environment, .reason = reason};
     memset(options, 0, sizeof *options);

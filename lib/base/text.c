@@ -22,7 +22,7 @@ void text_copy_printable(char *out, size_t size, const char *text) {
     size_t i = 0;
     for (; i + 1 < size && text[i] != '\0'; i++) {
         unsigned char c = (unsigned char)text[i];
-        out[i] = c >= 0x20 && c < 0x7f ? (char)c : '?';
+        out[i] = (char)(c >= 0x20 && c < 0x7f ? c : '?');
     }
     out[i] = '\0';
 }

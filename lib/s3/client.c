@@ -10,8 +10,8 @@
 #include "base/text.h"
 #include "s3/redirect.h"
 
-#define QUERY_MAX   (8 * 1024)
-#define PAYLOAD_MAX (64 * 1024)
+#define QUERY_MAX   (8 * 1024UL)
+#define PAYLOAD_MAX (64 * 1024UL)
 
 static size_t on_header(char *bytes, size_t size, size_t count, void *data) {
     struct s3_lane *lane = data;

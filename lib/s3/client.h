@@ -23,10 +23,10 @@
 #include "s3/response.h"
 
 #define S3_CLIENT_LANES     3
-#define S3_CLIENT_EXTRA_MAX 16            /* descriptors of the caller's */
-#define S3_LISTING_MAX      (1024 * 1024) /* bytes of one listing page */
-#define S3_ERROR_MAX        (64 * 1024)   /* bytes of an answer that isn't a listing or an object */
-#define S3_HEADERS_MAX      (64 * 1024)   /* bytes of one answer's headers */
+#define S3_CLIENT_EXTRA_MAX 16              /* descriptors of the caller's */
+#define S3_LISTING_MAX      (1024 * 1024UL) /* bytes of one listing page */
+#define S3_ERROR_MAX        (64 * 1024UL)   /* bytes of an answer that isn't a listing or an object */
+#define S3_HEADERS_MAX      (64 * 1024UL)   /* bytes of one answer's headers */
 
 /* One lane. Only response is for the caller. */
 struct s3_lane {
@@ -69,11 +69,11 @@ void s3_client_deinit(struct s3_client *client);
 
 /* Begins call in lane, in place of what was under way or ready there. call is copied. read_limit: bytes of a body that
  * S3_READ takes. The response comes after timeout_ms at the latest. Returns 0 or -errno. */
-int s3_client_start(struct s3_client *client, int lane, const struct s3_call *call, size_t read_limit,
+int s3_client_start(struct s3_client *client, int number, const struct s3_call *call, size_t read_limit,
                     int64_t timeout_ms);
 
 /* Aborts what is under way or ready in lane. */
-void s3_client_cancel(struct s3_client *client, int lane);
+void s3_client_cancel(struct s3_client *client, int number);
 
 /* As store_wait(). */
 int s3_client_wait(struct s3_client *client, struct pollfd *extra, size_t count, int timeout_ms);

@@ -44,6 +44,10 @@ static void cut_comment(char *value) {
     }
 }
 
+static void to_lower_case(char *text) {
+    for (; *text != '\0'; text++) *text = (char)tolower((unsigned char)*text);
+}
+
 static int begin_section(struct reading *reading, char *line) {
     char *end = strchr(line, ']');
     reading->outer[0] = '\0';
@@ -69,7 +73,7 @@ static int take_setting(struct reading *reading, char *line) {
     if (reading->section[0] == '\0' || equals == NULL) return 0;
     *equals = '\0';
     trim_end(name);
-    for (char *p = name; *p != '\0'; p++) *p = (char)tolower((unsigned char)*p);
+    to_lower_case(name);
     char *value = skip_blanks(equals + 1);
     cut_comment(value);
     trim_end(value);

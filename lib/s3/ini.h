@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#define INI_FILE_MAX  (1024 * 1024)
+#define INI_FILE_MAX  (1024 * 1024UL)
 #define INI_LINE_SIZE 8192
 
 /* Called for each setting: section as it stands between the brackets (inner runs of blanks made one), name in lower

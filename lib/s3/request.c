@@ -10,8 +10,8 @@
 #include "s3/dates.h"
 #include "s3/sigv4.h"
 
-#define URL_MAX         (16 * 1024)
-#define HEADER_LINE_MAX (8 * 1024)
+#define URL_MAX         (16 * 1024UL)
+#define HEADER_LINE_MAX (8 * 1024UL)
 #define HEADERS_MAX     8
 #define CHECKSUM_SIZE   48 /* 32 bytes in base64 have 44 characters */
 
@@ -61,8 +61,10 @@ static int collect(struct headers *headers, const struct s3_call *call, const st
     /* Sorted by name, as the signature wants them. */
     if (call->action == S3_CREATE) add(headers, "content-type", "text/plain");
     add(headers, "host", signing->endpoint->host);
-    if (call->action == S3_CREATE) add(headers, "if-none-match", "*");
-    if (call->action == S3_CREATE) add(headers, "x-amz-checksum-sha256", headers->checksum);
+    if (call->action == S3_CREATE) {
+        add(headers, "if-none-match", "*");
+        add(headers, "x-amz-checksum-sha256", headers->checksum);
+    }
     add(headers, "x-amz-content-sha256", headers->hash);
     add(headers, "x-amz-date", headers->scope.date);
     const char *token = signing->credentials->session_token;

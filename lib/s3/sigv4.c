@@ -11,6 +11,7 @@
 #define ALGORITHM       "AWS4-HMAC-SHA256"
 #define DAY_LENGTH      8
 #define SECRET_MAX_SIZE 512
+#define CANONICAL_MAX   (64 * 1024UL)
 
 int sigv4_hash(uint8_t out[SIGV4_HASH_SIZE], const void *bytes, size_t length) {
     const mbedtls_md_info_t *sha256 = mbedtls_md_info_from_type(MBEDTLS_MD_SHA256);
@@ -96,7 +97,7 @@ static int sign(char signature[SIGV4_HEX_SIZE], const struct sigv4_request *requ
     struct buffer canonical;
     char to_sign[SIGV4_TO_SIGN_SIZE];
     uint8_t key[SIGV4_HASH_SIZE] = {0};
-    buffer_init(&canonical, 64 * 1024);
+    buffer_init(&canonical, CANONICAL_MAX);
     int rc = sigv4_canonical_request(&canonical, request);
     if (rc == 0) rc = sigv4_string_to_sign(to_sign, scope, canonical.data);
     if (rc == 0) rc = sigv4_signing_key(key, secret_key, scope);

@@ -70,6 +70,7 @@ static bool is_worth_a_name(int error) {
     return error == -ENOENT || error == -EXDEV || error == -EPERM || error == -EACCES;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): once, for then it has a name */
 static int create(int folder_fd, const char *name, const char *body, size_t length, bool named, bool *linked) {
     struct fresh fresh;
     int error = open_fresh(folder_fd, named, &fresh);
