@@ -36,6 +36,7 @@ struct run {
     char body[RECORD_JSON_MAX];
     size_t body_length;
     bool from_kernel; /* the signal that told us to shut down */
+    bool broken;      /* no command can be run any more, and none had been */
     bool done;
     int exit_code;
 };
@@ -109,7 +110,7 @@ static int perform(struct run *run, const struct election_action *action) {
         return 0;
     case ELECTION_EXIT:
         run->done = true;
-        run->exit_code = action->exit_code;
+        run->exit_code = run->broken ? EXIT_OWN_FAILURE : action->exit_code;
         return 0;
     }
     return -EINVAL;
@@ -153,11 +154,12 @@ static int take_keeper_events(struct run *run, struct instant now) {
         case KEEPER_NOTE:
             log_line(&run->journal.log, LOG_LEVEL_WARN, "%s", heard.text);
             continue;
-        case KEEPER_BROKEN: /* nothing runs, and nothing can be run any more */
+        case KEEPER_BROKEN: /* as if told to leave: what we owe to the log is still done */
             log_line(&run->journal.log, LOG_LEVEL_ERROR, "%s", heard.text);
-            run->done = true;
-            run->exit_code = EXIT_OWN_FAILURE;
-            return 0;
+            run->broken = run->election.state != ELECTION_RELEASING; /* that run's end is what counts */
+            event.type = ELECTION_SIGNALLED;
+            event.signal = SIGTERM;
+            break;
         case KEEPER_SIGNALLED:
             run->from_kernel = heard.from_kernel;
             event.type = ELECTION_SIGNALLED;

@@ -30,6 +30,7 @@ int keeper_start(struct keeper *keeper, int64_t token, int64_t lease_end_ns) {
     if (keeper->state == KEEPER_LOST || keeper->guard == 0 || keeper->socket < 0) return -ESRCH;
     if (keeper->state != KEEPER_IDLE) return -EBUSY;
     keeper->state = KEEPER_RUNNING;
+    keeper->started = true;
     keeper->lease_end_ns = lease_end_ns;
     keeper->stopping = false;
     keeper->group = 0;
@@ -75,8 +76,8 @@ static void pass_on(const struct keeper *k, int signal) {
 
 /* --- what comes from the guard --- */
 
-static void gone(struct keeper *k, enum keeper_state state, struct keeper_event *event) {
-    k->state = state;
+static void gone(struct keeper *k, struct keeper_event *event) {
+    k->state = KEEPER_IDLE;
     k->ack_by_ns = INT64_MAX;
     event->type = KEEPER_GONE;
 }
@@ -98,7 +99,7 @@ static void guard_said(struct keeper *k, struct instant now, const struct messag
         event->end = m->out_of_time ? KEEPER_OUT_OF_TIME : KEEPER_ENDED;
         event->exit_code = m->exit_code;
         event->exec_errno = m->error;
-        gone(k, KEEPER_IDLE, event);
+        gone(k, event);
         break;
     case MESSAGE_NOTE:
         note(event, m->text);
@@ -172,9 +173,10 @@ static void judge(struct keeper *k, struct instant now, struct keeper_event *eve
     case KEEPER_IDLE:
         if (k->guard != 0 && k->socket >= 0) break;
         k->state = KEEPER_LOST;
+        if (k->started && !k->options.restartable) break;
         event->type = KEEPER_BROKEN;
         (void)text_copy(event->text, sizeof event->text,
-                        "the guard process died; without it no command can be run safely: start again");
+                        "the guard process has gone; without it no command can be run safely: start again");
         break;
     case KEEPER_RUNNING:
         if (now.lease_ns >= takeover_due_ns(k)) {
@@ -187,7 +189,7 @@ static void judge(struct keeper *k, struct instant now, struct keeper_event *eve
     case KEEPER_LOST:
         break;
     }
-    if (k->state == KEEPER_TAKEOVER && takeover_step(k, now, event)) gone(k, KEEPER_LOST, event);
+    if (k->state == KEEPER_TAKEOVER && takeover_step(k, now, event)) gone(k, event);
 }
 
 int keeper_next(struct keeper *keeper, struct instant now, struct keeper_event *event) {

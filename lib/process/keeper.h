@@ -50,15 +50,16 @@ enum keeper_event_type {
     KEEPER_GONE, /* the command and all it started are dead and reaped: end, exit_code, exec_errno. Once for each start
                   */
     KEEPER_NOTE, /* a line for people in text: a descendant that can't be signalled, a guard continued ... */
-    KEEPER_BROKEN, /* the guard died while nothing ran: no command can be started any more; why in text. Once; leave
-                      with 125 */
+    KEEPER_BROKEN, /* the guard has gone and nothing runs: the start that may still come can't be had; why in text.
+                      Once; not after the last run, which needs no guard any more */
 };
 
 /* How a run ended; the same order as the election's enum child_end, which this folder doesn't know. */
 enum keeper_end {
     KEEPER_ENDED,       /* by itself, or after a keeper_stop() */
     KEEPER_OUT_OF_TIME, /* the deadline came: it was stopped or killed because of that */
-    KEEPER_GUARD_LOST,  /* the guard died or hung; the keeper killed all of it. No start works after that */
+    KEEPER_GUARD_LOST,  /* the guard died or hung; the keeper killed all of it. No start works after that (nor after
+                           any other end that came without the guard: KEEPER_BROKEN says so) */
 };
 
 struct keeper_event {
@@ -99,6 +100,7 @@ struct keeper {
     size_t spared_count;
     bool guard_continued; /* and not yet told */
     unsigned told;        /* a bit for each signal reported */
+    bool started;         /* a run has begun */
 
     /* the run under way */
     int64_t lease_end_ns; /* lease clock; what the guard was told last */

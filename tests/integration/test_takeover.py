@@ -9,9 +9,11 @@ import time
 
 import boxes
 import processes
+import pytest
 from processes import alive, command_line, descendants, wait_until
 from test_process import FAMILY, NOBODY, all_gone, become_root, drive, family, open_driver, sh  # noqa: F401
 
+FAST, TTL_S = ("--ttl", "4s", "--poll", "300ms"), 4
 NO_DESCRIPTORS = "--nofile=3:3"  # 0, 1 and 2 are taken, so nothing can be opened
 NO_LEAK_CHECK = ["env", "ASAN_OPTIONS=detect_leaks=0"]  # which would need /proc at the end
 
@@ -51,6 +53,53 @@ def test_a_guard_finds_them_where_nothing_can_be_opened(drive):  # noqa: F811
     starve(driven.guard)
     os.kill(driven.keeper, signal.SIGKILL)
     all_gone([*found, driven.guard])
+
+
+# --- what the end of a guard means ---
+
+def test_after_the_last_run_a_guard_may_go(drive):  # noqa: F811
+    driven = drive("-l", 1000, "--", *sh("exit 7"))
+    driven.gone()
+    os.kill(driven.guard, signal.SIGKILL)
+    assert driven.run.wait() == 7
+    assert not driven.lines("broken")
+
+
+@pytest.mark.parametrize("end", ["ended", "lost"])
+def test_between_two_runs_it_may_not(drive, end):  # noqa: F811
+    driven = drive("-n", 2, "-l", 60000, "--", *sh(f"test $LEADEREXEC_TOKEN -eq 1 || sleep 300; {'exit 7' if end == 'ended' else 'sleep 300'}"))
+    if end == "ended":
+        wait_until(lambda: len(driven.lines("start")) == 2, "the second start")
+    else:
+        wait_until(lambda: driven.lines("start"), "the start")
+    os.kill(driven.guard, signal.SIGKILL)
+    wait_until(lambda: driven.lines("broken"), "a word of it")
+    assert [line.split()[2] for line in driven.lines("gone")][-1] == "2"
+    assert driven.run.wait() == 125
+
+
+def test_who_would_rejoin_without_a_guard_frees_the_lock_and_says_why_it_leaves(leaderexec, store):
+    run = leaderexec(*FAST, "--on-loss", "rejoin", "--", "sleep", "300")
+    guard = boxes.guard_of(run.pid)
+    run.signal(signal.SIGSTOP)
+    wait_until(lambda: processes.stopped(run.pid), "the keeper to stop")
+    os.kill(guard, signal.SIGKILL)
+    time.sleep(TTL_S)  # so that the keeper finds the time over, too
+    run.signal(signal.SIGCONT)
+    assert run.wait() == 123
+    assert "guard" in run.err() and "No such process" not in run.err()
+    assert store.head().body == b"free\n"
+
+
+def test_a_candidate_without_a_guard_leaves(leaderexec, store):
+    holder = leaderexec(*FAST, "--", "sleep", "300")
+    boxes.guard_of(holder.pid)
+    run = leaderexec(*FAST, "--", "touch", "ran")
+    guard = wait_until(lambda: [p for p in processes.children(run.pid) if processes.status(p)[0] == "le-guard"], "the guard")[0]
+    time.sleep(1)
+    os.kill(guard, signal.SIGKILL)
+    assert run.wait() == 125
+    assert "guard" in run.err() and run.err().count("\n") == 1
 
 
 # --- a keeper that can't go on ---

@@ -1,11 +1,12 @@
 /* Runs a command under a keeper with a lease that is made up: no lock, no store. It is renewed every TTL/3 for as long
  * as asked. keeper_driver [-t TTL_MS] [-k KILL_AFTER_MS] [-T STOP_TIMEOUT_MS] [-s SIGNAL] [-r RENEW_FOR_MS] [-w
- * WAIT_MS] [-n STARTS] [-f FAIL_AFTER_MS]
+ * WAIT_MS] [-n STARTS] [-f FAIL_AFTER_MS] [-l LINGER_MS]
  *                   [-o LOG] [-q] -- COMMAND [ARG...]
  * -r: renewals stop after so long; -w: the command is started so long after the keeper; -n: started so often, one after
  * the other; -o: where a line is written for each event (and first "keeper PID guard PID"); -q: a helper process of the
- * store's kind hangs beside it; -f: it fails so long after the start of all, whatever runs. It exits with the command's
- * code, 123 when the lease ended it, 125 when the guard was lost. */
+ * store's kind hangs beside it; -f: it fails so long after the start of all, whatever runs; -l: it stays so long after
+ * the last command's end, as if freeing a lock. It exits with the command's code, 123 when the lease ended it, 125 when
+ * the guard was lost. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -31,6 +32,7 @@ struct driver {
     int64_t renew_for_ns;
     int64_t wait_ns;
     int64_t fail_after_ns; /* 0: never */
+    int64_t linger_ns;
     int64_t starts;
     const char *log_path;
     bool quiet_helper;
@@ -42,6 +44,7 @@ struct driver {
     int64_t start_at_ns;
     int64_t renew_at_ns;
     int64_t renew_until_ns;
+    int64_t leave_at_ns; /* 0: not yet known */
     bool done;
     int exit_code;
 };
@@ -66,7 +69,7 @@ static int parse(struct driver *d, int argc, char **argv) {
     d->options.kill_after_ns = 500 * NS_PER_MS;
     d->renew_for_ns = INT64_MAX;
     d->starts = 1;
-    while ((option = getopt(argc, argv, "+t:k:T:s:r:w:n:o:f:q")) != -1) {
+    while ((option = getopt(argc, argv, "+t:k:T:s:r:w:n:o:f:l:q")) != -1) {
         switch (option) {
         case 't':
             d->options.ttl_ns = milliseconds(optarg);
@@ -95,6 +98,9 @@ static int parse(struct driver *d, int argc, char **argv) {
         case 'f':
             d->fail_after_ns = milliseconds(optarg);
             break;
+        case 'l':
+            d->linger_ns = milliseconds(optarg);
+            break;
         case 'q':
             d->quiet_helper = true;
             break;
@@ -119,7 +125,9 @@ static void start_quiet_helper(void) {
 }
 
 static void start_or_renew(struct driver *d, int64_t now_ns) {
-    if (!d->running && d->starts > 0 && now_ns >= d->start_at_ns) {
+    if (d->leave_at_ns != 0) {
+        d->done = now_ns >= d->leave_at_ns;
+    } else if (!d->running && d->starts > 0 && now_ns >= d->start_at_ns) {
         d->starts--;
         d->running = true;
         d->renew_at_ns = now_ns + d->options.ttl_ns / 3;
@@ -137,7 +145,7 @@ static void command_gone(struct driver *d, const struct keeper_event *event, int
     d->running = false;
     d->start_at_ns = now_ns;
     d->exit_code = event->end == KEEPER_ENDED ? event->exit_code : event->end == KEEPER_OUT_OF_TIME ? 123 : 125;
-    if (d->starts == 0 || event->end == KEEPER_GUARD_LOST) d->done = true;
+    if (d->starts == 0 || event->end == KEEPER_GUARD_LOST) d->leave_at_ns = now_ns + d->linger_ns;
     say(d, "gone end %d code %d errno %d at_ms %lld\n", (int)event->end, event->exit_code, event->exec_errno,
         (long long)(now_ns / NS_PER_MS));
 }
@@ -179,8 +187,9 @@ static int take_events(struct driver *d) {
 
 static int next_timeout_ms(const struct driver *d, struct instant now) {
     int64_t wake_ns = keeper_wake_ns(&d->keeper, now);
-    int64_t own_ns = d->running ? d->renew_at_ns < d->renew_until_ns ? d->renew_at_ns - now.lease_ns : INT64_MAX
-                                : d->start_at_ns - now.lease_ns;
+    int64_t own_ns = d->leave_at_ns != 0 ? d->leave_at_ns - now.lease_ns
+                     : d->running ? d->renew_at_ns < d->renew_until_ns ? d->renew_at_ns - now.lease_ns : INT64_MAX
+                                  : d->start_at_ns - now.lease_ns;
     if (own_ns < wake_ns) wake_ns = own_ns;
     if (wake_ns <= 0) return 0;
     return wake_ns > 60 * NS_PER_S ? 60000 : (int)(wake_ns / NS_PER_MS) + 1;
