@@ -222,6 +222,7 @@ struct election {
     bool child_running;
     bool child_started; /* since the claim */
     enum election_ending ending;
+    bool evicted; /* it sits out one TTL, even where the lease ran out before the child was gone */
     int child_exit_code;
     enum child_end child_end;
     int64_t release_until_ns; /* lease clock, or while a claim is dropped */

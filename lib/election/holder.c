@@ -108,6 +108,7 @@ static void renewal_met(struct step *s, const struct slot *slot) {
         e->appending = false;
         if (e->ending != ENDING_NONE) return; /* already stopping */
         report_holder(s, REPORT_EVICTED, slot, e->append.seq);
+        e->evicted = true;
         end_leadership(s, ENDING_EVICTED, 0);
     } else {
         report_holder(s, REPORT_LOST_TO, slot, e->append.seq);
@@ -204,8 +205,6 @@ static void finish(struct step *s) {
         code = e->child_started ? e->child_exit_code : 128 + e->signal;
         break;
     case ENDING_EVICTED:
-        e->not_before_ns = s->event->now.wait_ns + e->config.ttl_ns;
-        break;
     case ENDING_LOST:
     case ENDING_OUT_OF_TIME:
         break;
@@ -214,6 +213,8 @@ static void finish(struct step *s) {
         leave(s, code);
         return;
     }
+    if (e->evicted) e->not_before_ns = s->event->now.wait_ns + e->config.ttl_ns; /* whatever ended it then */
+    e->evicted = false;
     if (e->ending != ENDING_NONE) set_patience(s);
     e->next_look_ns = s->event->now.wait_ns;
     e->ending = ENDING_NONE;
