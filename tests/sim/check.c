@@ -92,6 +92,10 @@ void check_dead(struct world *w, int proc) {
     if (past_ns > GUARD_LATE_NS && !p->frozen_once && !p->child.slept_past)
         world_fail(w, SIM_BROKEN_PROMISE, "a child on machine %d ran %.3f s past its lease less the margin", p->machine,
                    (double)past_ns / 1e9);
+    bool awake = !p->child.slept_past && w->machine[p->machine].suspended_ns == 0 && !p->frozen_once;
+    if (!p->keeper_alive && p->guard_alive && awake && w->now_ns - p->died_ns > GUARD_LATE_NS)
+        world_fail(w, SIM_BROKEN_PROMISE, "a child on machine %d outlives its keeper by %.3f s", p->machine,
+                   (double)(w->now_ns - p->died_ns) / 1e9);
     w->idle_since_ns = w->now_ns;
     check_disturbed(w);
 }
@@ -118,6 +122,8 @@ void check_lease(struct world *w, int proc, int64_t lease_end_ns, bool starts) {
         world_fail(w, SIM_BROKEN_PROMISE, "machine %d takes its lease for longer than its entry's TTL from the sending",
                    p->machine);
     struct lease *l = lease_of(w, proc);
+    if (starts && p->evicted_ns > 0 && w->now_ns - p->evicted_ns < p->election.config.ttl_ns / 100 * 99)
+        world_fail(w, SIM_BROKEN_PROMISE, "machine %d doesn't sit out after an evict", p->machine);
     if (starts && p->to_start != p->claimed_seq)
         world_fail(w, SIM_BROKEN_PROMISE, "token %lld isn't the claim's slot %lld", (long long)p->to_start,
                    (long long)p->claimed_seq);
@@ -230,6 +236,11 @@ void check_exit(struct world *w, int proc, int code) {
 
 void check_report(struct world *w, int proc, const struct election_action *action) {
     TRACE(w, "proc %d: report %d about slot %lld", proc, (int)action->report, (long long)action->seq);
+    bool lost = action->report == REPORT_OUT_OF_TIME || action->report == REPORT_LOST_TO;
+    if (w->s.profile == PROFILE_KIND && lost)
+        world_fail(w, SIM_NO_PROGRESS, "machine %d lost its leadership though nothing is wrong",
+                   w->procs[proc].machine);
+    if (action->report == REPORT_EVICTED) w->procs[proc].evicted_ns = w->now_ns;
     if (action->report != REPORT_STORE_UNSAFE) return;
     w->counts.unsafe++;
     if (w->s.twice == TWICE_NEVER)
@@ -255,6 +266,8 @@ void check_step(struct world *w, int proc, enum election_state before) {
     p->last_step_ns = w->now_ns;
     bool leads = before == ELECTION_LEADING || before == ELECTION_STOPPING;
     if (leads) p->allowed_micro += passed_ms * 1040000 * 3 / (config->ttl_ns / NS_PER_MS);
+    if (!leads) p->allowed_micro += (w->store.highest - p->highest_at_step) * 1000000; /* each is read at once */
+    p->highest_at_step = w->store.highest;
     if (before == ELECTION_WATCHING) p->allowed_micro += passed_ms * 1130000 / (config->poll_ns / NS_PER_MS);
     if (before == p->election.state) return;
     static const int64_t entered[] = {
@@ -266,7 +279,7 @@ void check_step(struct world *w, int proc, enum election_state before) {
 void check_requests_over(struct world *w, int proc) {
     const struct proc *p = &w->procs[proc];
     if (w->s.profile != PROFILE_KIND || w->s.promise_only) return;
-    int64_t allowed = p->allowed_micro / 1000000 + (w->store.highest - p->created_at_start) + 20;
+    int64_t allowed = p->allowed_micro / 1000000 + 20;
     if (p->requests > allowed)
         world_fail(w, SIM_NO_PROGRESS, "proc %d made %lld requests, %lld are allowed", proc, (long long)p->requests,
                    (long long)allowed);

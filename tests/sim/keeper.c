@@ -53,7 +53,6 @@ void machine_start(struct world *w, int machine) {
     p->life = life;
     p->used = p->keeper_alive = p->guard_alive = true;
     p->machine = machine;
-    p->created_at_start = w->counts.vacancies;
     struct guard_config guard = {.stop_signal = SIGTERM,
                                  .margin_ns = w->s.config[machine].margin_ns,
                                  .kill_after_ns = w->s.config[machine].kill_after_ns,
@@ -64,7 +63,7 @@ void machine_start(struct world *w, int machine) {
     if (w->healed) config.give_up_ns = ELECTION_FOREVER;
     (void)snprintf(config.node, sizeof config.node, "m%d.%u.%d", machine, life, proc);
     election_init(&p->election, &config);
-    p->created_at_start = w->store.highest;
+    p->highest_at_step = w->store.highest;
     p->last_step_ns = w->now_ns;
     TRACE(w, "machine %d: proc %d starts", machine, proc);
     struct election_event event = {.type = ELECTION_STARTED};
@@ -82,6 +81,7 @@ static void tell_guard(struct world *w, int proc, enum guard_event_type type, in
 void keeper_dies(struct world *w, int proc, bool restart) {
     struct proc *p = &w->procs[proc];
     p->keeper_alive = false;
+    p->died_ns = w->now_ns;
     p->timer++;
     if (p->guard_alive) tell_guard(w, proc, GUARD_KEEPER_GONE, 0);
     if (restart) restart_later(w, p->machine);

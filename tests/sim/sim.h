@@ -213,11 +213,13 @@ struct proc {
     struct child child;
     int64_t to_start;    /* the token */
     int64_t claimed_seq; /* where it sent its newest claim */
+    int64_t evicted_ns;  /* when it found that out; 0: never */
+    int64_t died_ns;     /* the keeper */
     bool child_wanted;   /* the core started one and hasn't heard of its end */
     struct sent sent[SENT_MAX];
     unsigned sent_count;
     /* requests per time */
-    int64_t requests, allowed_micro, created_at_start, last_step_ns;
+    int64_t requests, allowed_micro, highest_at_step, last_step_ns;
     int spins;
 };
 
