@@ -237,7 +237,8 @@ static void loop(struct guard_process *g) {
     while (!g->leaving) {
         arm(g);
         short wanted = (short)(POLLIN | (g->ack_due || g->gone_due ? POLLOUT : 0));
-        struct pollfd fds[] = {{.fd = g->setup->socket, .events = wanted},
+        /* A socket whose other end is gone stays ready for ever. */
+        struct pollfd fds[] = {{.fd = g->keeper_gone ? -1 : g->setup->socket, .events = wanted},
                                {.fd = g->signals, .events = POLLIN},
                                {.fd = g->timer, .events = POLLIN}};
         (void)poll(fds, sizeof fds / sizeof fds[0], -1);

@@ -22,6 +22,14 @@ def starve(pid):
     subprocess.run(["prlimit", f"--pid={pid}", NO_DESCRIPTORS], check=True)
 
 
+def unkillable(drive, become_root, open_driver, *options):  # noqa: F811
+    """A driver as an unprivileged user, whose command's descendant "sleep 319" is root's; and that one."""
+    script = f"{' '.join(become_root)} sleep 319 & wait"
+    driven = drive(*options, "--", *sh(script), before=boxes.as_user(NOBODY)[:-1], binary=open_driver, cwd="/")
+    sleeper = wait_until(lambda: [p for p in descendants(driven.keeper) if command_line(p) == "sleep 319"], "the sleeper")[0]
+    return driven, sleeper
+
+
 # --- what can't be found ---
 
 def test_a_lost_guards_processes_are_found_where_nothing_can_be_opened(drive):  # noqa: F811
@@ -102,6 +110,16 @@ def test_a_candidate_without_a_guard_leaves(leaderexec, store):
     assert "guard" in run.err() and run.err().count("\n") == 1
 
 
+def test_a_guard_without_a_keeper_waits_quietly_for_who_cant_be_killed(drive, become_root, open_driver):  # noqa: F811
+    driven, sleeper = unkillable(drive, become_root, open_driver, "-t", 60000)
+    os.kill(driven.keeper, signal.SIGKILL)
+    time.sleep(6)  # its rounds have slowed down by then
+    looks = [processes.status(driven.guard)[1] for _ in range(100) if not time.sleep(0.01)]
+    os.kill(sleeper, signal.SIGKILL)
+    all_gone([driven.guard])
+    assert looks.count("S") > 80, looks
+
+
 # --- a keeper that can't go on ---
 
 def test_a_keeper_that_fails_leaves_nothing_behind(drive):  # noqa: F811
@@ -122,14 +140,6 @@ def test_a_keeper_that_fails_without_a_guard_kills_what_that_started(drive):  # 
     os.kill(driven.keeper, signal.SIGCONT)
     assert driven.run.wait() == 125
     assert driven.lines("failed") and not any(alive(pid) for pid in found)
-
-
-def unkillable(drive, become_root, open_driver, *options):  # noqa: F811
-    """A driver as an unprivileged user, whose command's descendant "sleep 319" is root's; and that one."""
-    script = f"{' '.join(become_root)} sleep 319 & wait"
-    driven = drive(*options, "--", *sh(script), before=boxes.as_user(NOBODY)[:-1], binary=open_driver, cwd="/")
-    sleeper = wait_until(lambda: [p for p in descendants(driven.keeper) if command_line(p) == "sleep 319"], "the sleeper")[0]
-    return driven, sleeper
 
 
 def test_a_keeper_that_fails_names_who_is_left_to_the_guard(drive, become_root, open_driver):  # noqa: F811
