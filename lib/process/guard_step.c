@@ -106,6 +106,7 @@ static void told_start(struct step *s) {
     g->lease_end_ns = s->event->lease_end_ns;
     g->patience_ns = GUARD_NEVER;
     g->stop_signal_sent = false;
+    g->told = false;
     g->late_ns = 0;
     g->out_of_time = false;
     g->exit_code = 0;
@@ -118,8 +119,10 @@ static void told_start(struct step *s) {
     act(s, GUARD_LAUNCH)->token = s->event->token;
 }
 
-static void told_stop(struct step *s, int64_t patience_ns, bool lost) {
+static void told_stop(struct step *s, int64_t patience_ns) {
     struct guard *g = s->g;
+    bool told_before = g->told; /* else it was the deadline that had the command stopped, if it was */
+    g->told = true;
     int64_t until_ns = after(s->event->now_ns, patience_ns);
     switch (g->state) {
     case GUARD_IDLE:
@@ -130,13 +133,14 @@ static void told_stop(struct step *s, int64_t patience_ns, bool lost) {
         g->patience_ns = until_ns;
         ask_command_to_stop(s, s->event->signal);
         break;
-    case GUARD_STOPPING: /* told twice is told once, unless there is less time now */
-        if (!lost) break;
+    case GUARD_STOPPING: { /* told twice is told once, unless there is less time now */
+        bool has_it = s->event->signal == g->config.stop_signal ? g->stop_signal_sent : told_before;
         g->patience_ns = earlier(g->patience_ns, until_ns);
-        if (!g->stop_signal_sent) ask_command_to_stop(s, s->event->signal);
+        if (!has_it) ask_command_to_stop(s, s->event->signal);
         break;
+    }
     case GUARD_CLEARING:
-        if (lost) g->patience_ns = earlier(g->patience_ns, until_ns);
+        g->patience_ns = earlier(g->patience_ns, until_ns);
         break;
     }
 }
@@ -272,10 +276,10 @@ void guard_step(struct guard *guard, const struct guard_event *event, struct gua
         if (event->lease_end_ns > guard->lease_end_ns) guard->lease_end_ns = event->lease_end_ns;
         break;
     case GUARD_TOLD_SHUTDOWN:
-        told_stop(&s, guard->config.stop_timeout_ns, false);
+        told_stop(&s, guard->config.stop_timeout_ns);
         break;
     case GUARD_TOLD_LOST:
-        told_stop(&s, guard->config.kill_after_ns, true);
+        told_stop(&s, guard->config.kill_after_ns);
         break;
     case GUARD_TOLD_SIGNAL:
         if (guard->state == GUARD_RUNNING || guard->state == GUARD_STOPPING) signal_command(&s, event->signal);

@@ -92,6 +92,7 @@ struct guard {
     int64_t round_ns;      /* the next round of killing */
     unsigned rounds;       /* of killing so far */
     bool stop_signal_sent; /* the command got the stop signal itself, not another in its place */
+    bool told;             /* the keeper wants it stopped */
     bool out_of_time;      /* the deadline ended it */
     bool keeper_gone;
     int exit_code;

@@ -256,6 +256,55 @@ static void told_twice_is_told_once(void **state) {
     expect_actions(&scene, 0);
 }
 
+/* The keeper renewed in time, but the guard heard of it too late. */
+static void stop_for_the_deadline_and_go_on(struct scene *scene, const struct guard_config *config) {
+    start_with(scene, config);
+    tick(scene, 7 * S);
+    expect_stop(scene, SIGTERM);
+    extend(scene, 7 * S, 17 * S);
+    tick(scene, 7 * S);
+    expect_actions(scene, 0);
+    assert_int_equal(scene->last.wake_ns, 16 * S);
+}
+
+static void a_shutdown_after_the_deadlines_stop_has_its_timeout(void **state) {
+    (void)state;
+    struct guard_config config = usual;
+    config.stop_timeout_ns = 4 * S;
+    struct scene scene;
+    stop_for_the_deadline_and_go_on(&scene, &config);
+    told(&scene, 8 * S, GUARD_TOLD_SHUTDOWN, SIGTERM); /* which it has */
+    expect_actions(&scene, 0);
+    assert_int_equal(scene.last.wake_ns, 12 * S);
+    told(&scene, 9 * S, GUARD_TOLD_SHUTDOWN, SIGTERM);
+    assert_int_equal(scene.last.wake_ns, 12 * S);
+    tick(&scene, 12 * S);
+    expect_kill(&scene);
+}
+
+static void a_shutdown_after_the_deadlines_stop_sends_a_signal_of_its_own(void **state) {
+    (void)state;
+    struct scene scene;
+    stop_for_the_deadline_and_go_on(&scene, &usual);
+    told(&scene, 8 * S, GUARD_TOLD_SHUTDOWN, SIGINT);
+    expect_stop(&scene, SIGINT);
+    told(&scene, 8 * S, GUARD_TOLD_SHUTDOWN, SIGINT);
+    expect_actions(&scene, 0);
+}
+
+static void a_shutdown_shortens_the_time_of_what_was_left_behind(void **state) {
+    (void)state;
+    struct guard_config config = usual;
+    config.stop_timeout_ns = NS_PER_S / 2;
+    struct scene scene;
+    start_with(&scene, &config);
+    ended(&scene, 1 * S, 0);
+    assert_int_equal(scene.last.wake_ns, 3 * S);
+    told(&scene, 1 * S, GUARD_TOLD_SHUTDOWN, SIGTERM);
+    expect_actions(&scene, 0);
+    assert_int_equal(scene.last.wake_ns, 1 * S + NS_PER_S / 2);
+}
+
 static void a_terminals_signal_isnt_sent_again_but_the_stop_signal_follows_at_the_end(void **state) {
     (void)state;
     struct scene scene;
@@ -466,6 +515,9 @@ int main(void) {
         cmocka_unit_test(a_shutdown_with_a_timeout_kills_after_it),
         cmocka_unit_test(a_shutdown_dies_with_its_lease),
         cmocka_unit_test(told_twice_is_told_once),
+        cmocka_unit_test(a_shutdown_after_the_deadlines_stop_has_its_timeout),
+        cmocka_unit_test(a_shutdown_after_the_deadlines_stop_sends_a_signal_of_its_own),
+        cmocka_unit_test(a_shutdown_shortens_the_time_of_what_was_left_behind),
         cmocka_unit_test(a_terminals_signal_isnt_sent_again_but_the_stop_signal_follows_at_the_end),
         cmocka_unit_test(lost_after_a_shutdown_leaves_less_time),
         cmocka_unit_test(lost_never_gets_time_past_the_lease),
