@@ -27,7 +27,7 @@ import stores  # noqa: E402
 from control import Tool  # noqa: E402
 
 STORES = ("directory", "ceph")
-ASAN_OPTIONS = "abort_on_error=0:exitcode=99:detect_leaks=1:verify_asan_link_order=0:detect_stack_use_after_return=1"
+ASAN_OPTIONS = "abort_on_error=0:exitcode=99:detect_leaks=1:verify_asan_link_order=0:detect_stack_use_after_return=1:disable_coredump=0"
 UBSAN_OPTIONS = "halt_on_error=1:exitcode=99:print_stacktrace=1"
 SANITIZER_SAYS = ("AddressSanitizer", "LeakSanitizer", "runtime error:")
 
@@ -86,9 +86,28 @@ def pytest_generate_tests(metafunc):
 
 @pytest.hookimpl(tryfirst=True, hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Lets fixtures see whether the test itself passed."""
+    """Lets fixtures see whether the test itself passed, and shows what was going on where it didn't."""
     outcome = yield
-    setattr(item, "report_" + call.when, outcome.get_result())
+    report = outcome.get_result()
+    setattr(item, "report_" + call.when, report)
+    if report.failed and call.when == "call":
+        report.sections.extend(circumstances(item.funcargs))
+
+
+def circumstances(fixtures):
+    """What the programs of a test have said, and what its lock's log holds."""
+    found = [("load", "%.1f %.1f %.1f" % os.getloadavg())]
+    if "tmp_path" in fixtures:
+        for path in sorted(fixtures["tmp_path"].glob("*.err")):
+            found.append((path.name, path.read_text(errors="replace")[-2000:]))
+    store = fixtures.get("store") or fixtures.get("ceph_store")
+    try:
+        slots = store.slots()[-12:] if store else []
+    except Exception as error:  # the store may be what is wrong
+        found.append(("log", repr(error)))
+    else:
+        found.append(("log", "\n".join(f"{s.seq} {(s.record or s.body)!r}"[:400] for s in slots)))
+    return [(title, text) for title, text in found if text]
 
 
 @pytest.fixture(autouse=True)
