@@ -33,7 +33,7 @@ void report_holder(struct step *s, enum election_report what, const struct slot 
     if (slot->kind == SLOT_ENTRY) action->holder = slot->record;
 }
 
-#define TO(state) (1u << (state))
+#define TO(state) (1U << (state))
 
 void enter(struct step *s, enum election_state state) {
     static const unsigned allowed[] = {

@@ -16,8 +16,8 @@
 #include "store/store.h"
 #include "store/trim.h"
 
-#define QUERY_MAX      (8 * 1024)
-#define TIMEOUT_MAX_MS (24 * 3600 * MS_PER_S)
+#define QUERY_MAX      (8 * 1024UL)
+#define TIMEOUT_MAX_MS (24 * MS_PER_S * 3600)
 
 _Static_assert(S3_CLIENT_LANES >= (int)LOG_LANES, "a connection for each lane");
 
