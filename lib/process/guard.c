@@ -18,7 +18,8 @@
 #include "process/descriptors.h"
 #include "process/message.h"
 
-#define NOTE_AFTER_ROUNDS 64 /* of killing, before somebody who can't be killed is worth a line */
+#define TIMER_MARGIN_SHARE 8  /* so much of the margin between a deadline and the kernel's timer for it */
+#define NOTE_AFTER_ROUNDS  64 /* of killing, before somebody who can't be killed is worth a line */
 
 struct guard_process {
     const struct guard_setup *setup;
@@ -31,8 +32,8 @@ struct guard_process {
     int signals;
     int timer;
     timer_t wake_timer; /* SIGCONT to ourselves just past the deadline, for whoever stopped us */
-    timer_t kill_timer; /* SIGKILL past the lease's end: whatever else keeps us from working, the command itself dies
-                           with us */
+    timer_t kill_timer; /* SIGKILL just before the lease's end: whatever else keeps us from working, the command itself
+                           dies with us */
     bool keeper_gone;
     bool leaving;
     unsigned sequence; /* the newest message from the keeper */
@@ -218,19 +219,19 @@ static void set_kernel_timer(timer_t timer, int64_t delay_ns) {
     (void)timer_settime(timer, 0, &spec, NULL); /* can't fail with a valid timer and time */
 }
 
-/* The kernel's timers run past the deadline. SIGKILL comes last, since it leaves those that the command started to a
- * keeper that may be stopped: a guard that only waits for its share of a processor must have had it by then. Both are
- * set again at every wake-up, so that a slewed BOOTTIME can't make them go off on a guard that works: clock_arm_timer()
- * wakes us at nine tenths. */
+/* The kernel's timers run past the deadline. SIGKILL comes as late as the lease allows, since it leaves those that the
+ * command started to a keeper that may be stopped: a guard that only waits for its share of a processor must have had
+ * it by then. Both are set again at every wake-up, so that a slewed BOOTTIME can't make them go off on a guard that
+ * works: clock_arm_timer() wakes us at nine tenths. */
 static void arm(struct guard_process *g) {
     int64_t now_ns = clock_now().lease_ns;
     int64_t wake_ns = g->actions.wake_ns, kill_ns = g->actions.kill_ns;
     (void)clock_arm_timer(g->timer, wake_ns == GUARD_NEVER ? INT64_MAX : wake_ns - now_ns);
-    int64_t left_ns = kill_ns == GUARD_NEVER ? GUARD_NEVER : kill_ns - now_ns;
-    if (left_ns != GUARD_NEVER && left_ns < 0) left_ns = 0;
-    int64_t margin_ns = g->setup->config.margin_ns;
-    set_kernel_timer(g->wake_timer, left_ns == GUARD_NEVER ? GUARD_NEVER : left_ns + margin_ns / 16);
-    set_kernel_timer(g->kill_timer, left_ns == GUARD_NEVER ? GUARD_NEVER : left_ns + 2 * margin_ns);
+    int64_t slack_ns = g->setup->config.margin_ns / TIMER_MARGIN_SHARE, end_ns = g->core.lease_end_ns - slack_ns;
+    bool never = kill_ns == GUARD_NEVER;
+    set_kernel_timer(g->wake_timer, never ? GUARD_NEVER : kill_ns + slack_ns - now_ns);
+    /* Too late already, it is about to kill them all: then it gets as long for that as it ever does at least. */
+    set_kernel_timer(g->kill_timer, never ? GUARD_NEVER : end_ns - now_ns > slack_ns ? end_ns - now_ns : slack_ns);
 }
 
 static void loop(struct guard_process *g) {

@@ -11,7 +11,7 @@ import boxes
 import processes
 import pytest
 from processes import alive, command_line, descendants, wait_until
-from test_process import FAMILY, NOBODY, all_gone, become_root, drive, family, open_driver, sh  # noqa: F401
+from test_process import FAMILY, NOBODY, all_gone, become_root, drive, family, frozen, open_driver, sh  # noqa: F401
 
 FAST, TTL_S = ("--ttl", "4s", "--poll", "300ms"), 4
 NO_DESCRIPTORS = "--nofile=3:3"  # 0, 1 and 2 are taken, so nothing can be opened
@@ -118,6 +118,17 @@ def test_a_guard_without_a_keeper_waits_quietly_for_who_cant_be_killed(drive, be
     os.kill(sleeper, signal.SIGKILL)
     all_gone([driven.guard])
     assert looks.count("S") > 80, looks
+
+
+def test_the_kernel_ends_a_command_whose_keeper_and_guard_hang_before_its_lease_ends(drive):  # noqa: F811
+    driven = drive("-t", 10000, "-r", 0, "--", "sleep", "300")
+    command = wait_until(lambda: descendants(driven.guard), "the command")[0]
+    os.kill(driven.keeper, signal.SIGSTOP)
+    with frozen(driven.guard):
+        gone = all_gone([command])
+    assert -0.7 < gone - driven.lease_end() < 0.1  # 0.09 s before it, and this process may be late to see it
+    os.kill(driven.keeper, signal.SIGCONT)
+    assert driven.run.wait() == 123
 
 
 # --- a keeper that can't go on ---
