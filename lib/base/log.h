@@ -20,8 +20,8 @@ struct log {
     bool json;            /* a JSON object a line: time (RFC 3339, UTC), level, message */
 };
 
-/* Writes one line of at most PIPE_BUF bytes, prefixed "leaderexec: "; what isn't printable is replaced. Dropped where the descriptor can't take it
- * at once (poll(2) first, then one write(2)). */
+/* Writes one line of at most PIPE_BUF bytes, prefixed "leaderexec: "; what isn't printable is replaced. Dropped where the
+ * descriptor can't take it at once; a terminal may take a part of it. */
 void log_line(const struct log *log, enum log_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 #endif
