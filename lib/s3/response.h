@@ -26,11 +26,13 @@ struct s3_response {
     char request_id[80];         /* x-amz-request-id, or the error's; printable */
 };
 
+/* Makes an empty answer; allocates nothing. */
 void s3_response_init(struct s3_response *response);
 
 /* Empties it for another answer with a body of at most body_limit bytes. Keeps memory. */
 void s3_response_reset(struct s3_response *response, size_t body_limit);
 
+/* Frees what it holds. May be called again. */
 void s3_response_deinit(struct s3_response *response);
 
 /* Takes one header line of length bytes; the status line of an answer that supersedes an interim one starts anew. */

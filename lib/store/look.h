@@ -33,6 +33,7 @@ struct look {
     char start_after[S3_KEY_SIZE]; /* "" for the first page */
 };
 
+/* Begins a look at the log in folder ("locks/leader/"), which must outlive it. */
 void look_init(struct look *look, const char *folder);
 
 /* Takes a page's length bytes; date_ms is its Date header, 0 where there was none. Returns what to do next. */
