@@ -191,6 +191,8 @@ static void ticked_running(struct step *s) {
         g->out_of_time = true;
         g->late_ns = s->event->now_ns - stop_time_ns(g);
         enter(s, GUARD_STOPPING);
+        /* As long as ever, even if the lease is extended now: what was asked to stop doesn't live on by ignoring it. */
+        g->patience_ns = after(s->event->now_ns, g->config.kill_after_ns);
         ask_command_to_stop(s, g->config.stop_signal);
     } else if (s->event->now_ns >= g->continue_ns) {
         g->continue_ns = GUARD_NEVER;

@@ -264,21 +264,32 @@ static void stop_for_the_deadline_and_go_on(struct scene *scene, const struct gu
     extend(scene, 7 * S, 17 * S);
     tick(scene, 7 * S);
     expect_actions(scene, 0);
-    assert_int_equal(scene->last.wake_ns, 16 * S);
+    assert_int_equal(scene->last.wake_ns, 9 * S); /* not 16 s: it has kill_after from its signal, as ever */
+}
+
+static void what_ignores_the_deadlines_stop_doesnt_live_on_by_an_extension(void **state) {
+    (void)state;
+    struct scene scene;
+    stop_for_the_deadline_and_go_on(&scene, &usual);
+    tick(&scene, 9 * S);
+    expect_kill(&scene);
+    ended(&scene, 9 * S, 137);
+    all_dead(&scene, 9 * S);
+    expect_report(&scene, true, 137);
 }
 
 static void a_shutdown_after_the_deadlines_stop_has_its_timeout(void **state) {
     (void)state;
     struct guard_config config = usual;
-    config.stop_timeout_ns = 4 * S;
+    config.stop_timeout_ns = S / 2;
     struct scene scene;
     stop_for_the_deadline_and_go_on(&scene, &config);
     told(&scene, 8 * S, GUARD_TOLD_SHUTDOWN, SIGTERM); /* which it has */
     expect_actions(&scene, 0);
-    assert_int_equal(scene.last.wake_ns, 12 * S);
-    told(&scene, 9 * S, GUARD_TOLD_SHUTDOWN, SIGTERM);
-    assert_int_equal(scene.last.wake_ns, 12 * S);
-    tick(&scene, 12 * S);
+    assert_int_equal(scene.last.wake_ns, 8 * S + S / 2);
+    told(&scene, 8 * S + S / 4, GUARD_TOLD_SHUTDOWN, SIGTERM);
+    assert_int_equal(scene.last.wake_ns, 8 * S + S / 2);
+    tick(&scene, 8 * S + S / 2);
     expect_kill(&scene);
 }
 
@@ -515,6 +526,7 @@ int main(void) {
         cmocka_unit_test(a_shutdown_with_a_timeout_kills_after_it),
         cmocka_unit_test(a_shutdown_dies_with_its_lease),
         cmocka_unit_test(told_twice_is_told_once),
+        cmocka_unit_test(what_ignores_the_deadlines_stop_doesnt_live_on_by_an_extension),
         cmocka_unit_test(a_shutdown_after_the_deadlines_stop_has_its_timeout),
         cmocka_unit_test(a_shutdown_after_the_deadlines_stop_sends_a_signal_of_its_own),
         cmocka_unit_test(a_shutdown_shortens_the_time_of_what_was_left_behind),
