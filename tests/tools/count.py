@@ -2,6 +2,8 @@
 """Adds up what ran, for scripts/test: JUnit files in, a table of stores and one closing line out.
 
     count.py LABEL=FILE...     the last line is "N passed, N failed", with ", N skipped" where any were. Exits 1 unless all passed.
+                               LABEL=FILE,AGAIN: what failed in FILE and passed in AGAIN has passed, and is named
+    count.py --failed FILE     pytest's names of the tests that failed and deserve a second try: not those that saw the promise broken
 
 A test's store is what its property "store" or a word of its name says: "directory", "ceph", or none.
 """
@@ -9,6 +11,9 @@ import collections
 import re
 import sys
 import xml.etree.ElementTree as ElementTree
+
+# What a test says that saw two leaders, or something that outlived its lease.
+PROMISE = r"broken_promises|promise is broken|two at once|tokens don.t grow|past (its|the) lease|outlive"
 
 
 def outcome(case):
@@ -22,12 +27,41 @@ def store(case, label):
     return next((s for s in ("directory", "ceph") if s in words), "no store")
 
 
+def read(path):
+    return list(ElementTree.parse(path).iter("testcase"))
+
+
+def identity(case):
+    return f"{case.get('classname', '')}.py::{case.get('name', '')}"
+
+
+def print_failed(path):
+    for case in read(path):
+        told = " ".join(f"{child.get('message', '')} {''.join(child.itertext())}" for child in case)
+        if outcome(case) == "failed" and not re.search(PROMISE, told):
+            print(identity(case))
+
+
+def read_with_second_tries(path):
+    first, _, second = path.partition(",")
+    again = {identity(case): case for case in read(second)} if second else {}
+    for case in read(first):
+        if outcome(case) == "failed" and identity(case) in again:
+            case = again[identity(case)]
+            if outcome(case) == "passed":
+                print(f"passed at the second try: {identity(case)}")
+        yield case
+
+
 def main():
+    if sys.argv[1:2] == ["--failed"]:
+        print_failed(sys.argv[2])
+        return 0
     total, rows = collections.Counter(), collections.OrderedDict()
     for argument in sys.argv[1:]:
         label, _, path = argument.partition("=")
         try:
-            cases = list(ElementTree.parse(path).iter("testcase"))
+            cases = list(read_with_second_tries(path))
         except (OSError, ElementTree.ParseError) as error:
             print(f"{label}: no results: {error}")
             cases = []
