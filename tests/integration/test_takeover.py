@@ -117,7 +117,7 @@ def test_a_guard_without_a_keeper_waits_quietly_for_who_cant_be_killed(drive, be
     looks = [processes.status(driven.guard)[1] for _ in range(100) if not time.sleep(0.01)]
     os.kill(sleeper, signal.SIGKILL)
     all_gone([driven.guard])
-    assert looks.count("S") > 80, looks
+    assert looks.count("S") > 50, looks  # one that spins never sleeps; a round takes its time on a busy machine
 
 
 def test_the_kernel_ends_a_command_whose_keeper_and_guard_hang_before_its_lease_ends(drive):  # noqa: F811
