@@ -206,6 +206,7 @@ static void happen(struct ward *w, struct fuzz_input *input) {
         break;
     }
     if (!w->left) reap(w);
+    CHECK(w->left || alive(w) || !w->keeper_gone, "without a keeper, and nothing left to guard, it leaves");
     if (!w->left) tick(w);
 }
 
