@@ -70,7 +70,7 @@ static bool is_known(enum log_op op, enum outcome outcome) {
         return op == LOG_APPEND;
     case OUTCOME_UNKNOWN:
     case OUTCOME_REFUSED:
-        return false;
+        break;
     }
     return false;
 }

@@ -60,25 +60,18 @@ static int64_t kill_time_ns(const struct guard *g) {
     return hard_time_ns(g) - earlier(LATENESS_ALLOWANCE * g->late_ns, g->config.kill_after_ns / 2);
 }
 
-static bool transition_exists(enum guard_state from, enum guard_state to) {
-    switch (to) {
-    case GUARD_IDLE:
-        return from == GUARD_CLEARING || from == GUARD_KILLING;
-    case GUARD_RUNNING:
-        return from == GUARD_IDLE;
-    case GUARD_STOPPING:
-        return from == GUARD_RUNNING;
-    case GUARD_CLEARING:
-        return from == GUARD_RUNNING || from == GUARD_STOPPING;
-    case GUARD_KILLING:
-        return from == GUARD_RUNNING || from == GUARD_STOPPING || from == GUARD_CLEARING;
-    }
-    return false;
-}
+#define TO(state) (1U << (state))
 
 /* The only writer of the state. */
 static void enter(struct step *s, enum guard_state state) {
-    assert(transition_exists(s->g->state, state));
+    static const unsigned allowed[] = {
+        [GUARD_IDLE] = TO(GUARD_RUNNING),
+        [GUARD_RUNNING] = TO(GUARD_STOPPING) | TO(GUARD_CLEARING) | TO(GUARD_KILLING),
+        [GUARD_STOPPING] = TO(GUARD_CLEARING) | TO(GUARD_KILLING),
+        [GUARD_CLEARING] = TO(GUARD_KILLING) | TO(GUARD_IDLE),
+        [GUARD_KILLING] = TO(GUARD_IDLE),
+    };
+    assert((allowed[s->g->state] & TO(state)) != 0);
     s->g->state = state;
     s->g->continue_ns = GUARD_NEVER;
 }
@@ -241,7 +234,7 @@ static void ticked(struct step *s) {
 static int64_t wake_ns(const struct guard *g) {
     switch (g->state) {
     case GUARD_IDLE:
-        return GUARD_NEVER;
+        break;
     case GUARD_RUNNING:
         return earlier(stop_time_ns(g), g->continue_ns);
     case GUARD_STOPPING: {
