@@ -3,7 +3,7 @@
 store        a fresh lock, in a directory and on Ceph in turn; tests that take it run on both
 build        the leaderexec under test: every build in LEADEREXEC_TEST_BUILDS ("plain=DIR asan=DIR") in turn
 leaderexec   starts leaderexec on store: run = leaderexec("--ttl", "4s", "--", "sleep", "1")
-child        the command line of tests/tools/child: leaderexec(..., "--", *child("-d", "100")), and child.terms(), child.lines()
+child        the command line of tests/tools/child: leaderexec(..., "--", *child("-d", "100")); child.terms(), child.lines()
 bucket_of    for tests on Ceph alone: a fresh bucket
 
 Whatever a test leaves running is killed, and the test fails.
@@ -27,7 +27,10 @@ import stores  # noqa: E402
 from control import Tool  # noqa: E402
 
 STORES = ("directory", "ceph")
-ASAN_OPTIONS = "abort_on_error=0:exitcode=99:detect_leaks=1:verify_asan_link_order=0:detect_stack_use_after_return=1:disable_coredump=0"
+ASAN_OPTIONS = (
+    "abort_on_error=0:exitcode=99:detect_leaks=1:verify_asan_link_order=0:detect_stack_use_after_return=1:"
+    "disable_coredump=0"
+)
 UBSAN_OPTIONS = "halt_on_error=1:exitcode=99:print_stacktrace=1"
 SANITIZER_SAYS = ("AddressSanitizer", "LeakSanitizer", "runtime error:")
 
@@ -51,7 +54,16 @@ def pytest_configure(config):
 
 def default_signals():
     """What a job in the background was started with (SIGINT ignored, say) is no business of the programs under test."""
-    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM, signal.SIGCHLD, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU):
+    for number in (
+        signal.SIGINT,
+        signal.SIGQUIT,
+        signal.SIGHUP,
+        signal.SIGTERM,
+        signal.SIGCHLD,
+        signal.SIGTSTP,
+        signal.SIGTTIN,
+        signal.SIGTTOU,
+    ):
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
@@ -59,8 +71,17 @@ def default_signals():
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
-    """Spreads what takes longest over the first half of the list: xdist deals out runs of it, and nothing long should begin last."""
-    slow = ("cron", "days_slots", "looks_less", "hands_over", "stopped_for_longer", "close_to_winning", "busy_children", "rampant")
+    """Spreads what takes longest over the first half of the list: xdist deals out runs of it; nothing long begins last."""
+    slow = (
+        "cron",
+        "days_slots",
+        "looks_less",
+        "hands_over",
+        "stopped_for_longer",
+        "close_to_winning",
+        "busy_children",
+        "rampant",
+    )
     long_ones = [item for item in items if any(word in item.name for word in slow)]
     others = [item for item in items if not any(word in item.name for word in slow)]
     every = max(1, len(others) // (2 * len(long_ones) + 1)) if long_ones else 1
@@ -147,7 +168,7 @@ def bucket_of(owner):
 
 @pytest.fixture
 def tidy(request, tmp_path):
-    """The last to end: kills what is left, and fails the test for it where it had passed. A test that leaves something on purpose
+    """The last to end: kills what is left, and fails the test for it where it had passed. What leaves something on purpose
     (it killed a keeper by id, and its store's helper is still sleeping) clears it with processes.sweep() itself."""
     processes.become_subreaper()
     before = set(processes.descendants(os.getpid()))
@@ -174,9 +195,14 @@ class Store:
         else:
             key, secret = ceph_tool.USERS[user]
             self.endpoint = endpoint or os.environ["LEADEREXEC_TEST_CEPH_ENDPOINT"]
-            self.environment = {"LEADEREXEC_BUCKET": bucket, "LEADEREXEC_PREFIX": prefix or f"t{random.SystemRandom().getrandbits(48):012x}/",
-                                "AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret, "AWS_REGION": "us-east-1",
-                                "AWS_ENDPOINT_URL": self.endpoint}
+            self.environment = {
+                "LEADEREXEC_BUCKET": bucket,
+                "LEADEREXEC_PREFIX": prefix or f"t{random.SystemRandom().getrandbits(48):012x}/",
+                "AWS_ACCESS_KEY_ID": key,
+                "AWS_SECRET_ACCESS_KEY": secret,
+                "AWS_REGION": "us-east-1",
+                "AWS_ENDPOINT_URL": self.endpoint,
+            }
         self.log = stores.log_of_environment(self.environment)
 
     def through(self, endpoint):
@@ -240,8 +266,14 @@ def own_gateway(tmp_path, tidy):
 def base_environment(build):
     """What every run gets: a plain environment, sanitizers that speak up, no AWS files of the machine's."""
     env = {name: os.environ[name] for name in ("PATH", "LANG", "TERM") if name in os.environ}
-    env.update(HOME="/nonexistent", AWS_EC2_METADATA_DISABLED="true", ASAN_OPTIONS=ASAN_OPTIONS, UBSAN_OPTIONS=UBSAN_OPTIONS,
-               LEADEREXEC=os.path.join(build, "cmd/leaderexec/leaderexec"), TOOLS=os.path.join(build, "tests/tools"))
+    env.update(
+        HOME="/nonexistent",
+        AWS_EC2_METADATA_DISABLED="true",
+        ASAN_OPTIONS=ASAN_OPTIONS,
+        UBSAN_OPTIONS=UBSAN_OPTIONS,
+        LEADEREXEC=os.path.join(build, "cmd/leaderexec/leaderexec"),
+        TOOLS=os.path.join(build, "tests/tools"),
+    )
     return env
 
 
@@ -256,7 +288,9 @@ class Launcher:
         """Runs [before...] leaderexec arguments; store None: whatever env says. Returns a processes.Run."""
         whole = {**self.base, **(store.environment if store else {}), **(env or {})}
         whole = {name: value for name, value in whole.items() if value is not None}
-        run = processes.Run([*before, self.binary, *map(str, arguments)], self.directory, f"run{len(self.runs)}", whole, **more)
+        run = processes.Run(
+            [*before, self.binary, *map(str, arguments)], self.directory, f"run{len(self.runs)}", whole, **more
+        )
         self.runs.append(run)
         return run
 
@@ -286,6 +320,7 @@ def launch(build, tmp_path, tidy):
 @pytest.fixture
 def leaderexec(launch, store):
     """leaderexec(*arguments): on the store of the test."""
+
     def start(*arguments, **more):
         return launch(*arguments, store=store, **more)
 

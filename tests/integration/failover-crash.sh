@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The leader dies or freezes without a word. Its job, children and grandchildren included (one in a session of its own; all ignore SIGTERM), is dead
-# before the lease ends; another node leads after that, TTL * 1.02 + poll + 2 s later at most.
+# The leader dies or freezes without a word. Its job, children and grandchildren included (one in a session of its own;
+# all ignore SIGTERM), is dead before the lease ends; another node leads after that, TTL * 1.02 + poll + 2 s later at
+# most.
 #     failover-crash.sh keeper KILL|STOP    the process that the user started
 #     failover-crash.sh guard KILL|STOP     the other one; for STOP the store goes out of reach as well
 #     failover-crash.sh group STOP          the keeper's process group

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A job that cron starts on every node with --no-wait. Its leader crashed; later starts find the lock held (exit code 124) until it is old by the
-# store's own clock. Then one of them runs.
+# A job that cron starts on every node with --no-wait. Its leader crashed; later starts find the lock held (exit code
+# 124) until it is old by the store's own clock. Then one of them runs.
 source "$(dirname "$0")/failover.sh"
 export LEADEREXEC_TTL=2s
 stale_ms=$((2000 * 102 / 100 + 30000))

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The leader's way to the store breaks (FAULT says how; see failover.sh); the other node's doesn't.
 #     failover-outage.sh short    for TTL/3: the job doesn't notice
-#     failover-outage.sh long     for longer: the job is stopped before the lease ends, the node exits with 123 and says why
+#     failover-outage.sh long     for longer: the job is stopped before the lease ends; exit code 123, and a reason
 #     failover-outage.sh rejoin   with --on-loss rejoin it waits for its next turn instead
 #     failover-outage.sh mute     as long, with stderr a full pipe that nobody reads
 kind=${1:-long}

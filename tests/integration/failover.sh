@@ -1,12 +1,17 @@
-# What the failover-*.sh examples share; sourced by them. Each starts some nodes (leaderexec processes that would be on machines of their
-# own), breaks something, and looks at what their jobs wrote. They run by hand on a directory, and in scripts/test on Ceph as well.
-# From outside come LEADEREXEC (the program), TOOLS (the built tests/tools), LEADEREXEC_BUCKET and what else leaderexec reads
-# from its environment, FAULT and what it needs (see store_away), TTL_MS, SLACK_MS (what a busy machine may be late).
+# What the failover-*.sh examples share; sourced by them. Each starts some nodes (leaderexec processes that would be on
+# machines of their own), breaks something, and looks at what their jobs wrote. They run by hand on a directory, and in
+# scripts/test on Ceph as well. From outside come LEADEREXEC (the program), TOOLS (the built tests/tools),
+# LEADEREXEC_BUCKET and what else leaderexec reads from its environment, FAULT and what it needs (see store_away),
+# TTL_MS, SLACK_MS (what a busy machine may be late).
 set -euo pipefail
 
 tests=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-: "${LEADEREXEC:=$tests/../build-test/cmd/leaderexec/leaderexec}" "${TOOLS:=$tests/../build-test/tests/tools}" "${SLACK_MS:=500}"
-[[ -x $LEADEREXEC && -x $TOOLS/child ]] || { echo "build first: scripts/test -k exit_codes, or set LEADEREXEC and TOOLS" >&2; exit 2; }
+: "${LEADEREXEC:=$tests/../build-test/cmd/leaderexec/leaderexec}"
+: "${TOOLS:=$tests/../build-test/tests/tools}" "${SLACK_MS:=500}"
+if [[ ! -x $LEADEREXEC || ! -x $TOOLS/child ]]; then
+    echo "build first: scripts/test -k exit_codes, or set LEADEREXEC and TOOLS" >&2
+    exit 2
+fi
 
 work=$(mktemp -d)
 beats=$work/beats
@@ -34,7 +39,8 @@ say() { printf '%6d  %s\n' "$(($(now_ms) - started_ms))" "$*"; }
 fail() { say "FAILED: $*"; exit 1; }
 started_ms=$(now_ms)
 
-# node NAME ARGUMENTS...: starts leaderexec in a session of its own, as on a machine of its own. Its messages are in $work/NAME.err.
+# node NAME ARGUMENTS...: starts leaderexec in a session of its own, as on a machine of its own. Its messages are in
+# $work/NAME.err.
 node() {
     local name=$1
     shift
@@ -60,10 +66,15 @@ until_true() {
 }
 
 # What a job wrote (tests/tools/child.c): WHAT TOKEN NAME PID BOOTTIME_NS REALTIME_MS.
-wrote() { [[ -e $beats ]] && awk -v what="$1" -v name="$2" '$1 == what && $3 == name { found = 1; exit } END { exit !found }' "$beats"; }
+wrote() {
+    [[ -e $beats ]] || return
+    awk -v what="$1" -v name="$2" '$1 == what && $3 == name { found = 1; exit } END { exit !found }' "$beats"
+}
 runs() { wrote begin "$1"; }
 first_ms() { awk -v name="$1" '$3 == name || index($3, name ".") == 1 { print int($5 / 1000000); exit }' "$beats"; }
-last_ms() { awk -v name="$1" '$3 == name || index($3, name ".") == 1 { t = int($5 / 1000000) } END { print t }' "$beats"; }
+last_ms() {
+    awk -v name="$1" '$3 == name || index($3, name ".") == 1 { t = int($5 / 1000000) } END { print t }' "$beats"
+}
 token_of() { awk -v name="$1" '$3 == name { t = $2 } END { print t }' "$beats"; }
 pid_of_job() { awk -v name="$1" '$1 == "begin" && $3 == name { p = $4 } END { print p }' "$beats"; }
 guard_of() { ps -o ppid= -p "$(pid_of_job "$1")" | tr -d ' '; }
@@ -82,7 +93,8 @@ within() {
     ((took >= 0 && took <= $1 + SLACK_MS)) || fail "$4: after $took ms, not within $1"
 }
 
-# isolated_node NAME ARGUMENTS...: a node whose own way to the store store_away breaks and store_back mends. FAULT says how:
+# isolated_node NAME ARGUMENTS...: a node whose own way to the store store_away breaks and store_back mends. FAULT says
+# how:
 #   hang       its disk's fsync doesn't return (a directory)
 #   blackhole, refuse   what the proxy steered by PROXY_CONTROL does, at PROXY_ENDPOINT
 #   stop       the S3 gateway with process id GATEWAY_PID, at GATEWAY_ENDPOINT, is stopped

@@ -1,6 +1,6 @@
 """Processes of a test: started, watched, waited for, and none left behind. Knows nothing of leaderexec.
 
-The test process makes itself a subreaper, so what a killed process leaves behind becomes its own child and can be found.
+The test process makes itself a subreaper: what a killed process leaves behind becomes its own child and can be found.
 """
 import ctypes
 import os
@@ -105,11 +105,22 @@ class Run:
     """One program, its output in files. code is None until wait() or poll() saw its end."""
 
     def __init__(self, argv, directory, name, env, stdin=subprocess.DEVNULL, stderr=None, cwd=None, **popen):
-        self.argv, self.out_path, self.err_path = argv, os.path.join(directory, name + ".out"), os.path.join(directory, name + ".err")
+        self.argv, self.out_path, self.err_path = (
+            argv,
+            os.path.join(directory, name + ".out"),
+            os.path.join(directory, name + ".err"),
+        )
         self.started = boottime()
         with open(self.out_path, "wb") as out, open(self.err_path, "wb") as err:
-            self.process = subprocess.Popen(argv, env=env, stdin=stdin, stdout=out, stderr=err if stderr is None else stderr,
-                                            cwd=cwd or directory, **popen)
+            self.process = subprocess.Popen(
+                argv,
+                env=env,
+                stdin=stdin,
+                stdout=out,
+                stderr=err if stderr is None else stderr,
+                cwd=cwd or directory,
+                **popen,
+            )
         self.pid = self.process.pid
         self.ended = None
 
@@ -146,7 +157,7 @@ class Run:
 
 
 def sweep(known):
-    """Kills and reaps every process below us but those in known (pids). Returns what it found: list of command lines."""
+    """Kills and reaps every process below us but those in known (pids). Returns the command lines that it found."""
     found, reaped_nothing_since = {}, time.monotonic()
     while True:
         here = [pid for pid in descendants(os.getpid()) if not belongs(pid, known)]

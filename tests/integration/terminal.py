@@ -16,7 +16,11 @@ class Terminal:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.chdir(directory)
-            os.execve("/bin/bash", ["bash", "--norc", "--noprofile", "-i"], {**env, "PS1": "ready> ", "TERM": "dumb", "HISTFILE": ""})
+            os.execve(
+                "/bin/bash",
+                ["bash", "--norc", "--noprofile", "-i"],
+                {**env, "PS1": "ready> ", "TERM": "dumb", "HISTFILE": ""},
+            )
         self.wait_for("ready> ")
 
     def type(self, text):

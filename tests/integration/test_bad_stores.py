@@ -1,4 +1,5 @@
-"""Stores that can't keep a lock are refused before any child starts; stores that refuse us are named at start, and are an outage later."""
+"""Stores that can't keep a lock are refused before any child starts. Stores that refuse us are named at start; later that
+is an outage."""
 import signal
 import time
 
@@ -23,8 +24,13 @@ def bad(tools, tidy):
 
 @pytest.fixture
 def bad_env(bad):
-    return {"LEADEREXEC_BUCKET": "anything", "AWS_ENDPOINT_URL": bad.endpoint, "AWS_ACCESS_KEY_ID": "key",
-            "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1"}
+    return {
+        "LEADEREXEC_BUCKET": "anything",
+        "AWS_ENDPOINT_URL": bad.endpoint,
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_REGION": "us-east-1",
+    }
 
 
 def versioning(owner, bucket):
@@ -40,7 +46,9 @@ def test_ceph_with_versioning_is_refused(launch, child, owner, bucket_of, tmp_pa
     assert child.lines() == []
 
 
-def test_ceph_with_versioning_switched_on_later_is_refused_at_the_next_election(launch, child, owner, bucket_of, tmp_path, tidy):
+def test_ceph_with_versioning_switched_on_later_is_refused_at_the_next_election(
+    launch, child, owner, bucket_of, tmp_path, tidy
+):
     store = Store("ceph", tmp_path, bucket_of())
     holder = launch(*FAST, "--", *child("-n", "holder"), store=store)
     child.wait_for_terms(1)
@@ -94,12 +102,15 @@ def test_contenders_on_a_store_that_races_never_lead_together(launch, child, bad
 
 
 @pytest.mark.parametrize("options", [(), ("--no-wait",)])
-@pytest.mark.parametrize("wrong, env, says", [
-    ("secret", {"AWS_SECRET_ACCESS_KEY": "wrong"}, "SignatureDoesNotMatch"),
-    ("key", {"AWS_ACCESS_KEY_ID": "NOSUCHKEY00000000000"}, "InvalidAccessKeyId"),
-    ("bucket", {"LEADEREXEC_BUCKET": "there-is-no-such-bucket"}, "there-is-no-such-bucket"),
-    ("no keys", {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}, "AWS_ACCESS_KEY_ID"),
-])
+@pytest.mark.parametrize(
+    "wrong, env, says",
+    [
+        ("secret", {"AWS_SECRET_ACCESS_KEY": "wrong"}, "SignatureDoesNotMatch"),
+        ("key", {"AWS_ACCESS_KEY_ID": "NOSUCHKEY00000000000"}, "InvalidAccessKeyId"),
+        ("bucket", {"LEADEREXEC_BUCKET": "there-is-no-such-bucket"}, "there-is-no-such-bucket"),
+        ("no keys", {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}, "AWS_ACCESS_KEY_ID"),
+    ],
+)
 def test_a_store_that_refuses_us_is_named_at_start(launch, child, ceph_store, options, wrong, env, says):
     run = launch(*FAST, *options, "--", *child("-d", 10), store=ceph_store, env=env)
     assert run.wait() == 125
@@ -111,8 +122,15 @@ def test_a_store_that_refuses_us_is_named_at_start(launch, child, ceph_store, op
 def allow(owner, bucket, *actions):
     """Lets the other user do no more than these."""
     import json
-    statement = [{"Effect": "Allow", "Principal": {"AWS": ["arn:aws:iam:::user/guest"]}, "Action": [f"s3:{a}" for a in actions],
-                  "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]}]
+
+    statement = [
+        {
+            "Effect": "Allow",
+            "Principal": {"AWS": ["arn:aws:iam:::user/guest"]},
+            "Action": [f"s3:{a}" for a in actions],
+            "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
+        }
+    ]
     owner.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": statement}))
 
 
@@ -145,7 +163,13 @@ def test_an_endpoint_that_speaks_no_s3_is_refused(launch, child, bad, bad_env):
     assert child.lines() == []
 
 
-REFUSALS = ["error 403 AccessDenied", "error 403 SignatureDoesNotMatch", "error 403 InvalidAccessKeyId", "error 404 NoSuchBucket", "html"]
+REFUSALS = [
+    "error 403 AccessDenied",
+    "error 403 SignatureDoesNotMatch",
+    "error 403 InvalidAccessKeyId",
+    "error 404 NoSuchBucket",
+    "html",
+]
 
 
 @pytest.mark.parametrize("mode", REFUSALS)

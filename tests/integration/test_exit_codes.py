@@ -41,14 +41,17 @@ def test_a_command_that_cant_be_run_gives_126(leaderexec, tmp_path):
     assert "job" in one_line(run)
 
 
-@pytest.mark.parametrize("arguments, says", [
-    (("--no-such-option",), "no-such-option"),
-    (("--ttl", "soon"), "soon"),
-    (("--ttl", "1s"), "2s"),
-    (("--ttl", "30s", "--kill-after", "9s"), "kill-after"),
-    (("--lock", "a/b"), "/"),
-    (("--on-loss", "shrug"), "rejoin"),
-])
+@pytest.mark.parametrize(
+    "arguments, says",
+    [
+        (("--no-such-option",), "no-such-option"),
+        (("--ttl", "soon"), "soon"),
+        (("--ttl", "1s"), "2s"),
+        (("--ttl", "30s", "--kill-after", "9s"), "kill-after"),
+        (("--lock", "a/b"), "/"),
+        (("--on-loss", "shrug"), "rejoin"),
+    ],
+)
 def test_an_option_that_makes_no_sense_gives_125(leaderexec, child, store, arguments, says):
     run = leaderexec(*arguments, "--", *child("-d", 10))
     assert run.wait() == 125
@@ -155,6 +158,7 @@ def test_status_tells_held_from_free(leaderexec, child, store):
     run = leaderexec("status", "--json")
     assert run.wait() == 0
     import json
+
     assert json.loads(run.out())["token"] == 1
     holder.signal(signal.SIGTERM)
     holder.wait()

@@ -12,15 +12,24 @@ TTL_MS = {"plain": "5000", "asan": "6000"}
 
 def runner(build, build_name, store, tmp_path, tidy):
     """Returns what runs failover-NAME.sh to its end, which must be a good one."""
+
     def run(name, *arguments, **env):
-        whole = {**base_environment(build), **store.environment, "SLACK_MS": SLACK_MS.get(build_name, "1500"), "TTL_MS": TTL_MS.get(build_name, "5000"),
-                 "TMPDIR": str(tmp_path), "TEST_STORE_ENDPOINT": store.environment.get("AWS_ENDPOINT_URL", ""), **env}
+        whole = {
+            **base_environment(build),
+            **store.environment,
+            "SLACK_MS": SLACK_MS.get(build_name, "1500"),
+            "TTL_MS": TTL_MS.get(build_name, "5000"),
+            "TMPDIR": str(tmp_path),
+            "TEST_STORE_ENDPOINT": store.environment.get("AWS_ENDPOINT_URL", ""),
+            **env,
+        }
         script = Run(["bash", os.path.join(HERE, f"failover-{name}.sh"), *arguments], str(tmp_path), "example", whole)
         tidy.append(script)
         code = script.wait(120)
         assert code == 0, f"exit code {code}\n{script.out()}\n{script.err()}"
         for word in ("AddressSanitizer", "LeakSanitizer", "runtime error:"):
             assert word not in script.err()
+
     return run
 
 
@@ -50,7 +59,8 @@ def example(build, build_name, store, tmp_path, tidy):
 def example_on_ceph(build, build_name, ceph_store, tmp_path, tidy, request):
     """example_on_ceph(name, argument, fault): networks break in more ways than disks."""
     return lambda name, argument, fault: runner(build, build_name, ceph_store, tmp_path, tidy)(
-        name, argument, **way_to_break(ceph_store, fault, request))
+        name, argument, **way_to_break(ceph_store, fault, request)
+    )
 
 
 def test_twelve_contenders_each_get_their_turn(example):
@@ -62,8 +72,18 @@ def test_a_leader_that_is_told_to_hands_over(example, job):
     example("handover", job)
 
 
-@pytest.mark.parametrize("victim, signal", [("keeper", "KILL"), ("keeper", "STOP"), ("guard", "KILL"), ("guard", "STOP"),
-                                            ("group", "STOP"), ("timeout", "KILL"), ("pkill", "KILL")])
+@pytest.mark.parametrize(
+    "victim, signal",
+    [
+        ("keeper", "KILL"),
+        ("keeper", "STOP"),
+        ("guard", "KILL"),
+        ("guard", "STOP"),
+        ("group", "STOP"),
+        ("timeout", "KILL"),
+        ("pkill", "KILL"),
+    ],
+)
 def test_a_crash_ends_the_job_before_the_lease(example, fault, victim, signal):
     example("crash", victim, signal, **fault("blackhole"))
 

@@ -1,4 +1,5 @@
-"""Foreign and broken things among a lock's slots: they neither crash leaderexec, nor give it the lock early, nor disappear."""
+"""Foreign and broken things among a lock's slots: they neither crash leaderexec, nor give it the lock early, nor
+disappear."""
 import json
 import signal
 import time
@@ -7,9 +8,21 @@ import pytest
 from processes import wait_until
 
 FAST = ("--ttl", "12s", "--poll", "300ms")
-RECORD = {"version": 1, "seq": 1, "kind": "claim", "token": 1, "node": "elsewhere", "nonce": "00112233445566778899aabbccddeeff",
-          "ttl": 30000, "since": "2026-01-01T00:00:00.000Z", "timestamp": "2026-01-01T00:00:00.000Z",
-          "expiry": "2026-01-01T00:00:30.000Z", "host": "elsewhere", "pid": 1, "command": "job"}
+RECORD = {
+    "version": 1,
+    "seq": 1,
+    "kind": "claim",
+    "token": 1,
+    "node": "elsewhere",
+    "nonce": "00112233445566778899aabbccddeeff",
+    "ttl": 30000,
+    "since": "2026-01-01T00:00:00.000Z",
+    "timestamp": "2026-01-01T00:00:00.000Z",
+    "expiry": "2026-01-01T00:00:30.000Z",
+    "host": "elsewhere",
+    "pid": 1,
+    "command": "job",
+}
 
 
 def key(seq):
@@ -64,8 +77,19 @@ def test_unreadable_slots_behind_a_vacancy_are_left_alone(leaderexec, child, sto
 def strangers(store):
     """Keys that are no slots: sorting before every slot, between and behind them, and another lock's inside ours."""
     found = {f"{n:03d}": b"?" for n in range(60)}
-    found.update({"!": b"", "000000000000": b"{}", "000000000000-1": b"free\n", "999999999998-2": b"free\n", "999999999999-0": b"free\n",
-                  "99999999999a-1": b"free\n", "999999999998-01": b"free\n", "zzz": b"?", f"x/{key(7)}": record(seq=7, token=7)})
+    found.update(
+        {
+            "!": b"",
+            "000000000000": b"{}",
+            "000000000000-1": b"free\n",
+            "999999999998-2": b"free\n",
+            "999999999999-0": b"free\n",
+            "99999999999a-1": b"free\n",
+            "999999999998-01": b"free\n",
+            "zzz": b"?",
+            f"x/{key(7)}": record(seq=7, token=7),
+        }
+    )
     if store.kind == "ceph":
         found.update({"": b"", "x/": b"", "a b+c&d%": b"?", "é\U0001f600": b"?"})
     return found
@@ -76,6 +100,7 @@ def everything(store):
     if store.kind == "ceph":
         return store.log.objects()
     import os
+
     found = {}
     for folder, _, names in os.walk(store.log.folder):
         for name in names:
@@ -107,11 +132,17 @@ def test_a_locks_folder_inside_anothers_is_another_lock(leaderexec, store):
 
 def test_a_proxy_whose_clock_is_an_hour_ahead_doesnt_end_a_live_lease(launch, child, ceph_store, tools):
     from conftest import Store
+
     holder = launch(*FAST, "--", *child("-n", "holder"), store=ceph_store)
     child.wait_for_terms(1)
     proxy = tools("proxy.py", ceph_store.endpoint)
     proxy.mode("date 3600")
-    ahead = Store("ceph", ceph_store.directory, ceph_store.environment["LEADEREXEC_BUCKET"], ceph_store.environment["LEADEREXEC_PREFIX"])
+    ahead = Store(
+        "ceph",
+        ceph_store.directory,
+        ceph_store.environment["LEADEREXEC_BUCKET"],
+        ceph_store.environment["LEADEREXEC_PREFIX"],
+    )
     ahead.through(proxy.endpoint)
     newcomer = launch(*FAST, "--", *child("-n", "newcomer"), store=ahead)
     for _ in range(5):

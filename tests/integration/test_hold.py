@@ -1,4 +1,5 @@
-"""--hold: a cron job runs once, however many hosts start it around that time; and nothing is printed while all goes well."""
+"""--hold: a cron job runs once, however many hosts start it around that time; and nothing is printed while all goes
+well."""
 import time
 
 from processes import boottime
@@ -29,7 +30,9 @@ def test_a_waiting_candidate_gets_its_turn_when_the_hold_is_over(leaderexec, chi
     assert leaderexec("--ttl", "4s", "--hold", "4s", "--", *child("-n", "first", "-d", 10)).wait() == 0
     ended = child.terms()[0].last / 1e9
     # It polls once a minute behind a hold, and wakes when it is over.
-    assert leaderexec("--ttl", "4s", "--wait", "30s", "--hold", "4s", "--", *child("-n", "second", "-d", 10)).wait(60) == 0
+    assert (
+        leaderexec("--ttl", "4s", "--wait", "30s", "--hold", "4s", "--", *child("-n", "second", "-d", 10)).wait(60) == 0
+    )
     assert 3.5 < child.terms()[1].first / 1e9 - ended < 15
 
 

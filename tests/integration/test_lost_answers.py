@@ -1,4 +1,5 @@
-"""An append reaches the store and its answer doesn't come back. Claim, renewal and release are each recognised as leaderexec's own."""
+"""An append reaches the store and its answer doesn't come back. Claim, renewal and release are each recognised as
+leaderexec's own."""
 import os
 import signal
 import time
@@ -16,7 +17,10 @@ class Losing:
         self.store, self.env = store, {}
         if store.kind == "directory":
             self.path = os.path.join(str(directory), "lose")
-            self.env = {"PRELOAD_LINK_EIO": self.path, "LD_PRELOAD": os.path.join(build, "tests/tools/preload_link_eio.so")}
+            self.env = {
+                "PRELOAD_LINK_EIO": self.path,
+                "LD_PRELOAD": os.path.join(build, "tests/tools/preload_link_eio.so"),
+            }
             self.lose(0)
         else:
             self.proxy = tools("proxy.py", store.endpoint)

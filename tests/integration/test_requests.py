@@ -1,4 +1,5 @@
-"""What leaderexec asks of an S3 store, counted in a proxy: two lanes for a claim, few requests, connections used again."""
+"""What leaderexec asks of an S3 store, counted in a proxy: two lanes for a claim, few requests, connections used
+again."""
 import collections
 import signal
 import time
@@ -16,7 +17,9 @@ def proxy(ceph_store, tools):
 
 def asked(proxy, since=0):
     """What was asked, in order: LIST, GET, PUT, DELETE."""
-    return ["LIST" if "list-type=2" in e["path"] else e["method"] for e in proxy.log()[since:] if e["event"] == "request"]
+    return [
+        "LIST" if "list-type=2" in e["path"] else e["method"] for e in proxy.log()[since:] if e["event"] == "request"
+    ]
 
 
 def test_both_claims_are_at_the_store_before_either_is_answered(launch, child, ceph_store, proxy):
@@ -54,8 +57,12 @@ def test_a_renewal_takes_one_request_and_no_new_connection(launch, child, ceph_s
 
 
 def test_a_candidate_asks_once_a_poll(launch, child, ceph_store, proxy):
-    direct = type(ceph_store)("ceph", ceph_store.directory, ceph_store.environment["LEADEREXEC_BUCKET"],
-                              ceph_store.environment["LEADEREXEC_PREFIX"])
+    direct = type(ceph_store)(
+        "ceph",
+        ceph_store.directory,
+        ceph_store.environment["LEADEREXEC_BUCKET"],
+        ceph_store.environment["LEADEREXEC_PREFIX"],
+    )
     holder = launch("--ttl", "60s", "--", *child(), store=direct)
     child.wait_for_terms(1)
     candidate = launch("--ttl", "60s", "--poll", "500ms", "-v", "--", "true", store=ceph_store)

@@ -1,4 +1,5 @@
-"""Old slots go, the lock stays held, a listing shows no gap, and nobody leads by claiming a slot that was written and trimmed."""
+"""Old slots go, the lock stays held, a listing shows no gap, and nobody leads by claiming a slot that was written and
+trimmed."""
 import concurrent.futures
 import signal
 import time
@@ -7,7 +8,10 @@ from processes import stopped, wait_until
 
 FAST = ("--ttl", "2100ms", "--poll", "300ms")  # renewed every 700 ms
 SOON = {"LEADEREXEC_TEST_RETENTION": "2s"}
-COUNTS = {"directory": 8640, "ceph": 1500}  # a day's slots at a TTL of 30 s; over HTTP fewer, for the time that it takes to make them
+COUNTS = {
+    "directory": 8640,
+    "ceph": 1500,
+}  # a day's slots at a TTL of 30 s; over HTTP fewer, for the time that it takes to make them
 
 
 def key(seq):
@@ -47,7 +51,10 @@ def test_a_days_slots_shrink_to_the_retention_while_the_lock_is_in_use(leaderexe
 def churn(leaderexec, child, times):
     """So many short leaderships; each claim trims what is older than the retention."""
     for _ in range(times):
-        assert leaderexec("--ttl", "2100ms", "--poll", "100ms", "--", *child("-n", "short", "-d", 30), env=SOON).wait(60) == 0
+        assert (
+            leaderexec("--ttl", "2100ms", "--poll", "100ms", "--", *child("-n", "short", "-d", 30), env=SOON).wait(60)
+            == 0
+        )
 
 
 def test_a_candidate_stopped_for_longer_than_the_retention_claims_no_trimmed_slot(leaderexec, child, store):
@@ -65,7 +72,10 @@ def test_a_candidate_stopped_for_longer_than_the_retention_claims_no_trimmed_slo
     churn(leaderexec, child, 3)
     last = leaderexec("--ttl", "6s", "--", *child("-n", "last"), env=SOON)
     wait_until(lambda: any(line.name == "last" for line in child.lines()), "the last leader")
-    wait_until(lambda: min(s.seq for s in store.slots()) > seen + 1, "the slot after the one that the sleeper saw to be trimmed")
+    wait_until(
+        lambda: min(s.seq for s in store.slots()) > seen + 1,
+        "the slot after the one that the sleeper saw to be trimmed",
+    )
     sleeper.signal(signal.SIGCONT)
     time.sleep(4)
     assert not any(line.name == "sleeper" for line in child.lines()) and child.lines("15") != []
@@ -82,7 +92,9 @@ def test_a_candidate_that_looks_less_often_than_slots_are_kept_leads_in_its_turn
     """It polls every 10 s; leaders renew every 700 ms, take turns, and keep a slot for 2 s."""
     holder = leaderexec(*FAST, "--", *child("-n", "holder", "-d", 3000), env=SOON)
     child.wait_for_terms(1)
-    slow = leaderexec("--ttl", "30s", "--poll", "10s", "--kill-after", "1s", "--", *child("-n", "slow", "-d", 1000), env=SOON)
+    slow = leaderexec(
+        "--ttl", "30s", "--poll", "10s", "--kill-after", "1s", "--", *child("-n", "slow", "-d", 1000), env=SOON
+    )
     for _ in range(6):
         run = leaderexec(*FAST, "--", *child("-n", "holder", "-d", 3000), env=SOON)
         assert holder.wait(60) in (0, 123)  # on a busy machine a lease so short isn't always renewed in time

@@ -1,5 +1,7 @@
 #!/usr/bin/python3
-"""A stand-in for stores that don't keep S3's promises: ListObjectsV2, GET, PUT, DELETE in memory; signatures aren't checked.
+"""A stand-in for stores that don't keep S3's promises: ListObjectsV2, GET, PUT, DELETE in memory.
+
+Signatures aren't checked.
 
     badstore.py CONTROL     prints its port; its mode is the line in the file CONTROL (see control.py)
 
@@ -69,15 +71,19 @@ def listing(bucket, query, objects):
     after = max(query.get("start-after", [""])[0], query.get("continuation-token", [""])[0])
     most = int(query.get("max-keys", ["1000"])[0])
     page, truncated = objects.page(prefix, after, most)
-    parts = ['<?xml version="1.0" encoding="UTF-8"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">',
-             f"<Name>{escape(bucket)}</Name><Prefix>{escape(prefix)}</Prefix><KeyCount>{len(page)}</KeyCount>",
-             f"<MaxKeys>{most}</MaxKeys><IsTruncated>{'true' if truncated else 'false'}</IsTruncated>"]
+    parts = [
+        '<?xml version="1.0" encoding="UTF-8"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">',
+        f"<Name>{escape(bucket)}</Name><Prefix>{escape(prefix)}</Prefix><KeyCount>{len(page)}</KeyCount>",
+        f"<MaxKeys>{most}</MaxKeys><IsTruncated>{'true' if truncated else 'false'}</IsTruncated>",
+    ]
     if truncated:
         parts.append(f"<NextContinuationToken>{escape(page[-1][0])}</NextContinuationToken>")
     for key, body, modified in page:
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(modified)) + f".{int(modified * 1000) % 1000:03d}Z"
-        parts.append(f"<Contents><Key>{escape(key)}</Key><LastModified>{stamp}</LastModified>"
-                     f'<ETag>"{hashlib.md5(body).hexdigest()}"</ETag><Size>{len(body)}</Size></Contents>')
+        parts.append(
+            f"<Contents><Key>{escape(key)}</Key><LastModified>{stamp}</LastModified>"
+            f'<ETag>"{hashlib.md5(body).hexdigest()}"</ETag><Size>{len(body)}</Size></Contents>'
+        )
     return ("".join(parts) + "</ListBucketResult>").encode()
 
 
@@ -98,8 +104,11 @@ class Handler(BaseHTTPRequestHandler):
         self.server.note(self.command, self.path, status)
 
     def error(self, status, code):
-        self.reply(status, f'<?xml version="1.0"?><Error><Code>{code}</Code><Message>{code}</Message>'
-                           f"<RequestId>bad-1</RequestId></Error>".encode())
+        self.reply(
+            status,
+            f'<?xml version="1.0"?><Error><Code>{code}</Code><Message>{code}</Message>'
+            f"<RequestId>bad-1</RequestId></Error>".encode(),
+        )
 
     def answer(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -118,7 +127,12 @@ class Handler(BaseHTTPRequestHandler):
             if found is None:
                 self.error(404, "NoSuchKey")
             else:
-                self.reply(200, found[0], "application/octet-stream", Last_Modified=email.utils.formatdate(found[1], usegmt=True))
+                self.reply(
+                    200,
+                    found[0],
+                    "application/octet-stream",
+                    Last_Modified=email.utils.formatdate(found[1], usegmt=True),
+                )
         elif self.command == "PUT":
             if objects.put(key, body, self.headers.get("If-None-Match") == "*", mode):
                 self.reply(200, ETag=f'"{hashlib.md5(body).hexdigest()}"')
@@ -147,7 +161,9 @@ class BadStore(ThreadingHTTPServer):
         self.log_lock = threading.Lock()
 
     def note(self, method, path, status):
-        line = json.dumps({"t": time.clock_gettime(time.CLOCK_BOOTTIME), "method": method, "path": path, "status": status})
+        line = json.dumps(
+            {"t": time.clock_gettime(time.CLOCK_BOOTTIME), "method": method, "path": path, "status": status}
+        )
         with self.log_lock:
             self.log_file.write(line + "\n")
 

@@ -93,9 +93,17 @@ class Gateway:
         self.port = free_port()
         self.endpoint = f"http://127.0.0.1:{self.port}"
         # A gateway with a cache is told of every change of a bucket; while it is stopped, the others would wait for it.
-        self.process = ceph.daemon(["radosgw", "-f", "-n", "client.admin", f"--log-file={ceph.dir}/{name}.log",
-                                    f"--rgw-cache-enabled={str(cached).lower()}",
-                                    f"--rgw-frontends=beast endpoint=127.0.0.1:{self.port}"])
+        self.process = ceph.daemon(
+            [
+                "radosgw",
+                "-f",
+                "-n",
+                "client.admin",
+                f"--log-file={ceph.dir}/{name}.log",
+                f"--rgw-cache-enabled={str(cached).lower()}",
+                f"--rgw-frontends=beast endpoint=127.0.0.1:{self.port}",
+            ]
+        )
         self.pid = self.process.pid
         deadline = time.monotonic() + START_S
         while True:
@@ -139,15 +147,26 @@ class Ceph:
 
     def daemon(self, argv):
         with open(os.path.join(self.dir, "daemons.out"), "ab") as out:
-            process = subprocess.Popen([argv[0], "-c", self.conf, "--setuser", "root", "--setgroup", "root"] + argv[1:],
-                                       stdin=subprocess.DEVNULL, stdout=out, stderr=out, preexec_fn=die_with_parent)
+            process = subprocess.Popen(
+                [argv[0], "-c", self.conf, "--setuser", "root", "--setgroup", "root"] + argv[1:],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                preexec_fn=die_with_parent,
+            )
         self.processes.append(process)
         return process
 
     def tool(self, *argv):
         """Runs a Ceph command to its end; returns its stdout."""
-        done = subprocess.run([argv[0], "-c", self.conf, *argv[1:]], stdin=subprocess.DEVNULL, capture_output=True,
-                              text=True, timeout=START_S, preexec_fn=die_with_parent)
+        done = subprocess.run(
+            [argv[0], "-c", self.conf, *argv[1:]],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=START_S,
+            preexec_fn=die_with_parent,
+        )
         if done.returncode != 0:
             raise RuntimeError(f"{' '.join(argv)}: exit {done.returncode}: {done.stderr.strip()[-600:]}")
         return done.stdout
@@ -159,10 +178,25 @@ class Ceph:
         keyring = os.path.join(self.dir, "keyring")
         open(keyring, "w").close()
         for entity, caps in (("mon.", ("mon",)), ("osd.0", ("mon", "osd")), ("client.admin", ("mon", "osd"))):
-            self.tool("ceph-authtool", "--gen-key", "-n", entity, keyring, *[a for c in caps for a in ("--cap", c, "allow *")])
+            self.tool(
+                "ceph-authtool", "--gen-key", "-n", entity, keyring, *[a for c in caps for a in ("--cap", c, "allow *")]
+            )
         monmap = os.path.join(self.dir, "monmap")
         self.tool("monmaptool", "--create", "--fsid", fsid, "--addv", "a", mon, monmap)
-        self.tool("ceph-mon", "--mkfs", "-i", "a", "--monmap", monmap, "--keyring", keyring, "--setuser", "root", "--setgroup", "root")
+        self.tool(
+            "ceph-mon",
+            "--mkfs",
+            "-i",
+            "a",
+            "--monmap",
+            monmap,
+            "--keyring",
+            keyring,
+            "--setuser",
+            "root",
+            "--setgroup",
+            "root",
+        )
         self.daemon(["ceph-mon", "-f", "-i", "a"])
         osd = str(uuid.uuid4())
         os.makedirs(os.path.join(self.dir, "osd"))
@@ -172,8 +206,16 @@ class Ceph:
         self.main_gateway = self.gateway(cached=True)
         self.endpoint = self.main_gateway.endpoint
         for name, (key, secret) in USERS.items():
-            self.tool("radosgw-admin", "user", "create", f"--uid={name}", f"--display-name={name}",
-                      f"--access-key={key}", f"--secret-key={secret}", "--max-buckets=100000")
+            self.tool(
+                "radosgw-admin",
+                "user",
+                "create",
+                f"--uid={name}",
+                f"--display-name={name}",
+                f"--access-key={key}",
+                f"--secret-key={secret}",
+                "--max-buckets=100000",
+            )
         client = stores.s3_client(self.endpoint, *USERS["owner"])
         client.create_bucket(Bucket=BUCKET)
         client.put_object(Bucket=BUCKET, Key="first", Body=b"first")
@@ -187,9 +229,15 @@ class Ceph:
     def environment(self):
         """What finds it: for the tests, and for anything that reads AWS's variables."""
         key, secret = USERS["owner"]
-        return {"LEADEREXEC_TEST_CEPH_CONF": self.conf, "LEADEREXEC_TEST_CEPH_ENDPOINT": self.endpoint,
-                "LEADEREXEC_TEST_CEPH_BUCKET": BUCKET, "AWS_ENDPOINT_URL": self.endpoint, "AWS_ACCESS_KEY_ID": key,
-                "AWS_SECRET_ACCESS_KEY": secret, "AWS_REGION": "us-east-1"}
+        return {
+            "LEADEREXEC_TEST_CEPH_CONF": self.conf,
+            "LEADEREXEC_TEST_CEPH_ENDPOINT": self.endpoint,
+            "LEADEREXEC_TEST_CEPH_BUCKET": BUCKET,
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": key,
+            "AWS_SECRET_ACCESS_KEY": secret,
+            "AWS_REGION": "us-east-1",
+        }
 
     def stop(self, keep=False):
         for process in reversed(self.processes):

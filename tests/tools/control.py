@@ -53,8 +53,12 @@ class Tool:
         self.path = os.path.join(directory, name)
         self.log_path = self.path + ".log"
         self.output = open(self.path + ".out", "ab")
-        self.process = subprocess.Popen([sys.executable, os.path.join(HERE, script), self.path, *arguments],
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.output)
+        self.process = subprocess.Popen(
+            [sys.executable, os.path.join(HERE, script), self.path, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self.output,
+        )
         line = self.process.stdout.readline().decode().strip()
         if not line:
             self.stop()
@@ -79,6 +83,7 @@ class Tool:
     def log(self):
         """What it logged so far, one dictionary a line."""
         import json
+
         try:
             with open(self.log_path) as f:
                 return [json.loads(line) for line in f if line.endswith("\n")]
@@ -102,6 +107,7 @@ class Tool:
 def die_with_parent():
     """For tools: called first of all, so that none outlives its test."""
     import ctypes
+
     parent = os.getppid()
     ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:

@@ -8,13 +8,15 @@ Modes:
     blackhole                  accept and read, never forward, never answer
     refuse                     no listener, and open connections are reset
     delay SECONDS              forward each request so much later
-    cut METHOD N [COUNT]       counted from now on, the Nth (to N+COUNT-1th) request of METHOD reaches the store, and its
-                               answer doesn't come back: the connection is closed instead
+    cut METHOD N [COUNT]       counted from now on, the Nth (to N+COUNT-1th) request of METHOD reaches the store, and
+                               its answer doesn't come back: the connection is closed instead
     status CODE METHOD         answer METHOD with CODE instead of forwarding ("*": any method)
     date SECONDS               shift the Date header of answers
-    gather SECONDS             hold each PUT until another is here on another connection (or SECONDS are over), then forward both
+    gather SECONDS             hold each PUT until another is here on another connection (or SECONDS are over), then
+                               forward both
 
-CONTROL.log has a JSON line for each request and each answer: t (CLOCK_BOOTTIME, s), event, connection, method, path, and so on.
+CONTROL.log has a JSON line for each request and each answer: t (CLOCK_BOOTTIME, s), event, connection, method,
+path, and so on.
 """
 import asyncio
 import email.utils
@@ -48,8 +50,8 @@ class Message:
 
 
 async def read_message(reader, method=None, writer=None):
-    """One HTTP/1.1 message; method is the request's, where this is the answer. None at the end of the connection. A client
-    that waits for "100 Continue" is told so through writer."""
+    """One HTTP/1.1 message; method is the request's, where this is the answer. None at the end of the connection.
+    A client that waits for "100 Continue" is told so through writer."""
     try:
         head = await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError:
@@ -129,8 +131,15 @@ class Proxy:
         try:
             while (request := await read_message(reader, writer=writer)) is not None:
                 method, path = request.first.split(" ")[:2]
-                self.log("request", connection=connection, method=method, path=path, length=len(request.body),
-                         if_none_match=request.header(b"if-none-match"), mode=self.control.mode)
+                self.log(
+                    "request",
+                    connection=connection,
+                    method=method,
+                    path=path,
+                    length=len(request.body),
+                    if_none_match=request.header(b"if-none-match"),
+                    mode=self.control.mode,
+                )
                 verdict = await self.hinder(connection, method)
                 if isinstance(verdict, int):
                     writer.write(f"HTTP/1.1 {verdict} Because\r\nContent-Length: 0\r\n\r\n".encode())
@@ -142,7 +151,14 @@ class Proxy:
                 answer = await read_message(upstream[0], method)
                 if answer is None:
                     return
-                self.log("answer", connection=connection, method=method, path=path, status=int(answer.first.split(" ")[1]), cut=verdict == "cut")
+                self.log(
+                    "answer",
+                    connection=connection,
+                    method=method,
+                    path=path,
+                    status=int(answer.first.split(" ")[1]),
+                    cut=verdict == "cut",
+                )
                 if verdict == "cut":
                     return
                 await self.not_blackholed()
@@ -164,8 +180,8 @@ class Proxy:
             await asyncio.sleep(control.POLL_S)
 
     async def hinder(self, connection, method):
-        """Does to a request what the mode says. Returns None: forward it; "cut": forward it and drop the answer; a number:
-        answer with this status."""
+        """Does to a request what the mode says. Returns None: forward it; "cut": forward it and drop the answer; a
+        number: answer with this status."""
         # What came while blackholed stays lost: the connection is left hanging until its client gives up.
         if self.control.mode == "blackhole":
             await asyncio.sleep(3600)

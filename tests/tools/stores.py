@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """Reads and meddles with a lock's log behind leaderexec's back, in a directory or over S3, and checks beats against it.
 
-    stores.py beats FILE     no two leaders at once, tokens growing, no beat of FILE after its lease's end by the log that
-                             LEADEREXEC_BUCKET, _PREFIX, _LOCK name. Prints what it found; exits 1 where the promise was broken
+    stores.py beats FILE     no two leaders at once, tokens growing, no beat of FILE after its lease's end by the log
+                             that LEADEREXEC_BUCKET, _PREFIX, _LOCK name. Prints what it found; exits 1 where the
+                             promise was broken
 
 FILE is what child.c writes. Knows how keys and records look, not how leaderexec comes to them.
 """
@@ -71,7 +72,7 @@ class S3Log:
 
     def names(self):
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.folder)
-        return [entry["Key"][len(self.folder):] for page in pages for entry in page.get("Contents", [])]
+        return [entry["Key"][len(self.folder) :] for page in pages for entry in page.get("Contents", [])]
 
     def objects(self):
         found = {}
@@ -97,17 +98,34 @@ def slots(log):
 def s3_client(endpoint, key, secret):
     import boto3
     from botocore.config import Config
-    return boto3.client("s3", endpoint_url=endpoint, aws_access_key_id=key, aws_secret_access_key=secret, region_name="us-east-1",
-                        config=Config(s3={"addressing_style": "path"}, connect_timeout=10, read_timeout=30, retries={"max_attempts": 3}))
+
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        aws_access_key_id=key,
+        aws_secret_access_key=secret,
+        region_name="us-east-1",
+        config=Config(
+            s3={"addressing_style": "path"}, connect_timeout=10, read_timeout=30, retries={"max_attempts": 3}
+        ),
+    )
 
 
 def log_of_environment(env=os.environ):
     """The log that leaderexec would use with this environment."""
-    bucket, prefix, lock = env["LEADEREXEC_BUCKET"], env.get("LEADEREXEC_PREFIX", "locks/"), env.get("LEADEREXEC_LOCK", "leader")
+    bucket, prefix, lock = (
+        env["LEADEREXEC_BUCKET"],
+        env.get("LEADEREXEC_PREFIX", "locks/"),
+        env.get("LEADEREXEC_LOCK", "leader"),
+    )
     if bucket.startswith("file:"):
         return DirectoryLog(bucket.removeprefix("file:"), prefix, lock)
     bucket, _, more = bucket.removeprefix("s3://").partition("/")
-    client = s3_client(env.get("TEST_STORE_ENDPOINT") or env["AWS_ENDPOINT_URL"], env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"])
+    client = s3_client(
+        env.get("TEST_STORE_ENDPOINT") or env["AWS_ENDPOINT_URL"],
+        env["AWS_ACCESS_KEY_ID"],
+        env["AWS_SECRET_ACCESS_KEY"],
+    )
     return S3Log(client, bucket, more.rstrip("/") + "/" if more else prefix, lock)
 
 
@@ -116,10 +134,16 @@ def milliseconds(time):
 
 
 def lease_ends(found):
-    """Token to the time (wall clock, ms) when its last lease ended, as its newest entry says. found: as slots() returns them."""
-    return {s.record["token"]: milliseconds(s.record["timestamp"]) + s.record["ttl"]
-            for s in found if s.record and s.record.get("kind") in ("claim", "renew") and s.record.get("seq") == s.seq
-            and isinstance(s.record.get("ttl"), int) and 0 < s.record["ttl"] <= 600000}
+    """Token to the time (wall clock, ms) when its last lease ended, as its newest entry says. found: of slots()."""
+    return {
+        s.record["token"]: milliseconds(s.record["timestamp"]) + s.record["ttl"]
+        for s in found
+        if s.record
+        and s.record.get("kind") in ("claim", "renew")
+        and s.record.get("seq") == s.seq
+        and isinstance(s.record.get("ttl"), int)
+        and 0 < s.record["ttl"] <= 600000
+    }
 
 
 def lines(path):
@@ -142,8 +166,16 @@ def terms(path):
     by_token = {}
     for line in lines(path):
         by_token.setdefault(line.token, []).append(line)
-    found = [Term(token, min(l.boottime_ns for l in all_), max(l.boottime_ns for l in all_), max(l.realtime_ms for l in all_),
-                  sorted({l.name for l in all_})) for token, all_ in by_token.items()]
+    found = [
+        Term(
+            token,
+            min(l.boottime_ns for l in all_),
+            max(l.boottime_ns for l in all_),
+            max(l.realtime_ms for l in all_),
+            sorted({l.name for l in all_}),
+        )
+        for token, all_ in by_token.items()
+    ]
     return sorted(found, key=lambda t: t.first)
 
 
@@ -152,7 +184,10 @@ def broken_promises(path, found):
     wrong, all_terms, ends = [], terms(path), lease_ends(found)
     for before, after in zip(all_terms, all_terms[1:]):
         if after.first <= before.last:
-            wrong.append(f"two at once: token {after.token} began {(before.last - after.first) / 1e6:.0f} ms before token {before.token} ended")
+            wrong.append(
+                f"two at once: token {after.token} began {(before.last - after.first) / 1e6:.0f} ms "
+                f"before token {before.token} ended"
+            )
         if before.token is None or after.token is None or after.token <= before.token:
             wrong.append(f"tokens don't grow: {before.token}, then {after.token}")
     for term in all_terms:
@@ -166,5 +201,8 @@ if __name__ == "__main__":
         sys.exit(__doc__)
     problems = broken_promises(sys.argv[2], slots(log_of_environment()))
     tokens = [t.token for t in terms(sys.argv[2])]
-    print(f"{len(tokens)} leaders, tokens {tokens}: " + ("; ".join(problems) or "one at a time, tokens grow, none past its lease"))
+    print(
+        f"{len(tokens)} leaders, tokens {tokens}: "
+        + ("; ".join(problems) or "one at a time, tokens grow, none past its lease")
+    )
     sys.exit(1 if problems or not tokens else 0)
