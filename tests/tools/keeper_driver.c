@@ -20,9 +20,8 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "election/lease.h"
 #include "process/keeper.h"
-
-#define MARGIN_PERCENT 7
 
 extern char **environ;
 
@@ -108,7 +107,7 @@ static int parse(struct driver *d, int argc, char **argv) {
             return -EINVAL;
         }
     }
-    d->options.margin_ns = d->options.ttl_ns / 100 * MARGIN_PERCENT;
+    d->options.margin_ns = lease_margin_ns(d->options.ttl_ns);
     d->options.argv = argv + optind;
     d->options.restartable = d->starts > 1;
     return argv[optind] == NULL ? -EINVAL : 0;
