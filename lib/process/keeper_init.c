@@ -86,13 +86,12 @@ static int fork_guard(struct keeper *k, const struct signals_origin *origin, int
 static int await_guard(struct keeper *k, char *reason) {
     struct message m = {.type = MESSAGE_READY};
     struct pollfd fds = {.fd = k->socket, .events = POLLIN};
-    int ready;
-    do {
-        ready = poll(&fds, 1, READY_TIMEOUT_MS);
-    } while (ready < 0 && errno == EINTR);
-    if (ready == 0) return fail(reason, -ETIMEDOUT, "start the guard process", "");
-    int got = message_receive(k->socket, &m);
-    if (got <= 0) return fail(reason, got < 0 ? got : -EPROTO, "start the guard process", "");
+    int got = 0;
+    while (got == 0) {
+        if (poll(&fds, 1, READY_TIMEOUT_MS) == 0) return fail(reason, -ETIMEDOUT, "start the guard process", "");
+        got = message_receive(k->socket, &m);
+    }
+    if (got < 0) return fail(reason, got, "start the guard process", "");
     if (m.error != 0) return fail(reason, -m.error, m.text, "the guard process can't work");
     struct process_info info;
     int error = procfs_read(k->proc, k->guard, &info);

@@ -32,7 +32,7 @@ int message_receive(int fd, struct message *message) {
     do {
         got = recv(fd, message, sizeof *message, MSG_DONTWAIT | MSG_TRUNC); /* the packet's length, cut or not */
     } while (got < 0 && errno == EINTR);
-    if (got < 0 && errno == EAGAIN) return 0;
+    if (got < 0 && (errno == EAGAIN || errno == ENOMEM || errno == ENOBUFS)) return 0;
     if (got < 0) return errno == ECONNRESET ? -EPIPE : -errno;
     if (got == 0) return -EPIPE;
     if (got != (ssize_t)sizeof *message) return -EPROTO;

@@ -43,8 +43,8 @@ int message_pair(int fds[2]);
  * or -errno. */
 int message_send(int fd, const struct message *message);
 
-/* Takes one message without waiting. Returns 1, 0 where there is none, -EPIPE where the other end is gone, or -errno.
- */
+/* Takes one message without waiting. Returns 1; 0 where there is none, or none to be had just now (no memory: it stays
+ * and keeps the socket ready); -EPIPE where the other end is gone; or -errno. */
 int message_receive(int fd, struct message *message);
 
 #endif
