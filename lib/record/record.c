@@ -251,22 +251,25 @@ static bool take_fields(struct record *record, const cJSON *object) {
     return is_sound(record);
 }
 
-void slot_parse(struct slot *slot, const char *bytes, size_t length, int64_t seq) {
+int slot_parse(struct slot *slot, const char *bytes, size_t length, int64_t seq) {
     *slot = (struct slot){.kind = SLOT_UNREADABLE};
     if (length == RECORD_VACANCY_LENGTH && memcmp(bytes, RECORD_VACANCY, length) == 0) {
         slot->kind = SLOT_VACANCY;
-        return;
+        return 0;
     }
     char text[RECORD_JSON_MAX + 1];
-    if (length == 0 || length > RECORD_JSON_MAX) return;
+    if (length == 0 || length > RECORD_JSON_MAX) return 0;
     memcpy(text, bytes, length);
     text[length] = '\0';
-    if (!is_parsable(text, length)) return;
+    if (!is_parsable(text, length)) return 0;
     struct record record = {0};
+    errno = 0; /* cJSON itself doesn't say why it has no result */
     cJSON *object = cJSON_ParseWithLengthOpts(text, length + 1, NULL, true);
+    if (object == NULL && errno == ENOMEM) return -ENOMEM;
     if (object != NULL && take_fields(&record, object) && record.seq == seq) {
         slot->kind = SLOT_ENTRY;
         slot->record = record;
     }
     cJSON_Delete(object);
+    return 0;
 }

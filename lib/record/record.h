@@ -59,10 +59,10 @@ const char *record_kind_name(enum record_kind kind);
  * break their bounds), -ENOSPC, -ENOMEM. */
 int record_format(const struct record *record, char *out, size_t size);
 
-/* Tells what the length bytes of slot seq are, into *slot. Never fails: what can't be read, or is of another seq or
- * version, is SLOT_UNREADABLE (out of memory included: the safe reading). The fields for people may be missing, and
- * what is too long of them is cut; a field that is there has the right type. Names that it doesn't know are passed
- * over. */
-void slot_parse(struct slot *slot, const char *bytes, size_t length, int64_t seq);
+/* Tells what the length bytes of slot seq are, into *slot: what is no record, or one of another seq or version, is
+ * SLOT_UNREADABLE. The fields for people may be missing, and what is too long of them is cut; a field that is there has
+ * the right type. Names that it doesn't know are passed over. Returns 0, or -ENOMEM: not known, though *slot has the
+ * safe reading, SLOT_UNREADABLE. */
+int slot_parse(struct slot *slot, const char *bytes, size_t length, int64_t seq);
 
 #endif

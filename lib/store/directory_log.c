@@ -200,14 +200,14 @@ static void run_read(const struct directory_log *log, const struct log_request *
     if (folder_fd < 0) return;
     ssize_t length = read_slot(folder_fd, request->seq, bytes, sizeof bytes);
     (void)close(folder_fd);
-    if (length == -ENOENT) {
+    int error = length < 0 ? (int)length : slot_parse(&answer->slot, bytes, (size_t)length, request->seq);
+    if (error == -ENOENT) {
         answer->outcome = OUTCOME_ABSENT;
-    } else if (length < 0) {
+    } else if (error != 0) {
         (void)text_format(tried, sizeof tried, "read slot %" PRId64 " in", request->seq);
-        fail(answer, (int)-length, tried, log->folder);
+        fail(answer, -error, tried, log->folder);
     } else {
         answer->outcome = OUTCOME_DONE;
-        slot_parse(&answer->slot, bytes, (size_t)length, request->seq);
     }
 }
 

@@ -2,6 +2,7 @@
  * Which answer means what is decided in s3/verdict.c, which slot is the head in look.c, what to trim in trim.c;
  * connections are s3/client.c's. Knows no lease and no claim. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -192,8 +193,12 @@ static int take_page(struct s3_store *store, struct task *task, const struct s3_
 static void take_slot(struct task *task, const struct s3_response *response) {
     const char *bytes = response->body.data != NULL ? response->body.data : "";
     /* What is longer than any record was given up and isn't there: as unreadable as it would be. */
-    slot_parse(&task->answer.slot, bytes, response->body.length, task->request.seq);
-    answer(task, OUTCOME_DONE);
+    int error = slot_parse(&task->answer.slot, bytes, response->body.length, task->request.seq);
+    if (error != 0) {
+        (void)text_format(task->answer.reason, TEXT_REASON_SIZE, "can't read slot %" PRId64 ": %s", task->request.seq,
+                          strerror(-error));
+    }
+    answer(task, error == 0 ? OUTCOME_DONE : OUTCOME_UNKNOWN);
 }
 
 static int take_fine(struct s3_store *store, struct task *task, const struct s3_response *response,

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <cjson/cJSON.h>
 #include <cmocka.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -430,6 +431,32 @@ static void a_tower_of_brackets_is_unreadable(void **state) {
     assert_int_equal(slot.kind, SLOT_UNREADABLE);
 }
 
+static int allocations_left; /* then one fails */
+
+static void *allocate_or_fail(size_t size) {
+    if (allocations_left-- != 0) return malloc(size);
+    errno = ENOMEM; /* as malloc(3) does it */
+    return NULL;
+}
+
+/* A head that counts as unreadable holds the lock for ten minutes: no moment without memory may lead to that. */
+static void a_record_isnt_unreadable_for_want_of_memory(void **state) {
+    (void)state;
+    struct record record = sample();
+    char text[RECORD_JSON_MAX + 1];
+    int length = record_format(&record, text, sizeof text);
+    struct slot slot;
+    int failures = 0;
+    cJSON_InitHooks(&(cJSON_Hooks){.malloc_fn = allocate_or_fail, .free_fn = free});
+    for (allocations_left = failures; slot_parse(&slot, text, (size_t)length, 42) != 0; allocations_left = failures) {
+        assert_int_equal(slot.kind, SLOT_UNREADABLE);
+        failures++;
+    }
+    cJSON_InitHooks(NULL);
+    assert_true(failures > 13); /* one for each field at least */
+    assert_int_equal(slot.kind, SLOT_ENTRY);
+}
+
 static void times_are_read_with_fractions_and_offsets(void **state) {
     (void)state;
     int64_t ms = -1;
@@ -490,6 +517,7 @@ int main(void) {
         cmocka_unit_test(every_cut_of_a_record_is_unreadable),
         cmocka_unit_test(mutated_records_crash_nothing),
         cmocka_unit_test(a_tower_of_brackets_is_unreadable),
+        cmocka_unit_test(a_record_isnt_unreadable_for_want_of_memory),
         cmocka_unit_test(times_are_read_with_fractions_and_offsets),
         cmocka_unit_test(kinds_have_names),
     };
