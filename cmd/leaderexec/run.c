@@ -39,7 +39,14 @@ struct run {
     bool broken;      /* no command can be run any more, and none had been */
     bool done;
     int exit_code;
+    const char *tried; /* what failed that can't be done without */
 };
+
+/* Returns error, and remembers what it was that failed. */
+static int failed(struct run *run, int error, const char *tried) {
+    if (error < 0) run->tried = tried;
+    return error;
+}
 
 /* Turns what is to be appended into bytes, once for each nonce. Returns 0 or -errno. */
 static int make_body(struct run *run, const struct slot *content) {
@@ -78,11 +85,11 @@ static int submit(struct run *run, const struct election_request *request) {
                                    .trim_most = request->trim_most};
     if (request->op == LOG_APPEND) {
         int error = make_body(run, &request->content);
-        if (error < 0) return error;
+        if (error < 0) return failed(run, error, "make the lock's next entry");
         to_store.body = run->body;
         to_store.body_length = run->body_length;
     }
-    return store_submit(run->store, &to_store);
+    return failed(run, store_submit(run->store, &to_store), "ask the store");
 }
 
 static int stop_command(struct run *run, const struct election_action *action) {
@@ -100,11 +107,11 @@ static int perform(struct run *run, const struct election_action *action) {
     case ELECTION_REQUEST:
         return submit(run, &action->request);
     case ELECTION_START_CHILD:
-        return keeper_start(&run->keeper, action->token, action->lease_end_ns);
+        return failed(run, keeper_start(&run->keeper, action->token, action->lease_end_ns), "start the command");
     case ELECTION_EXTEND:
-        return keeper_extend(&run->keeper, action->lease_end_ns);
+        return failed(run, keeper_extend(&run->keeper, action->lease_end_ns), "move the command's deadline");
     case ELECTION_STOP_CHILD:
-        return stop_command(run, action);
+        return failed(run, stop_command(run, action), "stop the command");
     case ELECTION_REPORT:
         journal_report(&run->journal, action);
         return 0;
@@ -116,6 +123,16 @@ static int perform(struct run *run, const struct election_action *action) {
     return -EINVAL;
 }
 
+/* Fills out[size] with random bytes. Returns 0 or -errno. */
+static int get_random(void *out, size_t size) {
+    ssize_t got;
+    do {
+        got = getrandom(out, size, 0);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0) return -errno;
+    return (size_t)got == size ? 0 : -EIO;
+}
+
 /* Feeds one event to the election and does what comes back. Returns 0 or -errno. */
 static int step(struct run *run, struct election_event *event) {
     struct {
@@ -123,16 +140,14 @@ static int step(struct run *run, struct election_event *event) {
         uint32_t jitter;
     } entropy;
     struct election_actions actions;
-    if (getrandom(&entropy, sizeof entropy, 0) != (ssize_t)sizeof entropy) return -EIO;
+    int error = get_random(&entropy, sizeof entropy);
+    if (error < 0) return failed(run, error, "get random numbers");
     memcpy(event->nonce, entropy.nonce, sizeof event->nonce);
     event->jitter = entropy.jitter;
     election_step(&run->election, event, &actions);
     run->wake_in_ns = actions.wake_in_ns;
-    for (size_t i = 0; i < actions.count; i++) {
-        int error = perform(run, &actions.item[i]);
-        if (error < 0) return error;
-    }
-    return 0;
+    for (size_t i = 0; i < actions.count && error >= 0; i++) error = perform(run, &actions.item[i]);
+    return error;
 }
 
 static void tell_exec_failure(struct run *run, const struct keeper_event *event) {
@@ -146,7 +161,7 @@ static int take_keeper_events(struct run *run, struct instant now) {
     while (!run->done) {
         struct keeper_event heard;
         struct election_event event = {.type = ELECTION_TICKED, .now = now};
-        int error = keeper_next(&run->keeper, now, &heard);
+        int error = failed(run, keeper_next(&run->keeper, now, &heard), "read signals");
         if (error < 0) return error;
         switch (heard.type) {
         case KEEPER_NOTHING:
@@ -197,16 +212,16 @@ static int wait_for_more(struct run *run) {
     struct pollfd fds[KEEPER_POLLFDS + 1] = {0};
     int64_t delay_ns = keeper_wake_ns(&run->keeper, clock_now());
     if (run->wake_in_ns < delay_ns) delay_ns = run->wake_in_ns;
-    int error = clock_arm_timer(run->timer, delay_ns);
+    int error = failed(run, clock_arm_timer(run->timer, delay_ns), "set a timer");
     if (error < 0) return error;
     keeper_pollfds(&run->keeper, fds);
     fds[KEEPER_POLLFDS] = (struct pollfd){.fd = run->timer, .events = POLLIN};
-    error = store_wait(run->store, fds, KEEPER_POLLFDS + 1, LOOP_MOST_MS);
+    error = failed(run, store_wait(run->store, fds, KEEPER_POLLFDS + 1, LOOP_MOST_MS), "wait for what comes");
     if (error < 0) return error;
-    uint64_t expirations; /* read only to take the readiness away */
-    if (fds[KEEPER_POLLFDS].revents != 0 && read(run->timer, &expirations, sizeof expirations) < 0 && errno != EAGAIN) {
-        return -errno;
-    }
+    uint64_t expirations; /* read only to take the readiness away; where that doesn't work it is tried again */
+    if (fds[KEEPER_POLLFDS].revents != 0 && read(run->timer, &expirations, sizeof expirations) < 0 && errno != EAGAIN &&
+        errno != EINTR)
+        return failed(run, -errno, "read a timer");
     return 0;
 }
 
@@ -299,7 +314,7 @@ int run_command(const struct options *options, char *const *environment) {
         int error = loop(&run);
         if (error < 0) {
             run.exit_code = EXIT_OWN_FAILURE;
-            log_line(&run.journal.log, LOG_LEVEL_ERROR, "stopping: %s", strerror(-error));
+            log_line(&run.journal.log, LOG_LEVEL_ERROR, "stopping: can't %s: %s", run.tried, strerror(-error));
         }
     }
     close_run(&run);
