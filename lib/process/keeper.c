@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,15 +15,32 @@
 #include "process/takeover.h"
 
 #define ACK_TTL_FRACTION 6 /* no acknowledgement within TTL / 6: the guard hangs */
+#define SEND_AGAIN_NS    (10 * NS_PER_MS)
 
 /* --- telling the guard --- */
+
+static void send_unsent(struct keeper *k) {
+    size_t sent = 0;
+    while (sent < k->unsent_count && message_send(k->socket, &k->unsent[sent]) == 0) sent++;
+    k->unsent_count -= sent;
+    memmove(k->unsent, k->unsent + sent, k->unsent_count * sizeof k->unsent[0]);
+}
+
+/* What can't be sent now is sent later, and nothing before it: the guard acknowledges the newest that it has, so nobody
+ * would miss a stop that got lost before an extension. What is acknowledged finds room: the first of them that isn't,
+ * for TTL / 6, has the guard taken for lost before there can be many. */
+static void post(struct keeper *k, const struct message *message) {
+    size_t room = message->type == MESSAGE_SIGNAL ? KEEPER_UNSENT_MAX / 2 : KEEPER_UNSENT_MAX;
+    if (k->unsent_count < room) k->unsent[k->unsent_count++] = *message;
+    send_unsent(k);
+}
 
 /* A message that doesn't get through stays unacknowledged, which keeper_next() acts on. */
 static int tell(struct keeper *k, struct message message) {
     if (k->socket < 0) return -ESRCH;
     message.sequence = ++k->sequence;
     if (k->ack_by_ns == INT64_MAX) k->ack_by_ns = clock_now().lease_ns + k->options.ttl_ns / ACK_TTL_FRACTION;
-    (void)message_send(k->socket, &message);
+    post(k, &message);
     return 0;
 }
 
@@ -33,6 +51,7 @@ int keeper_start(struct keeper *keeper, int64_t token, int64_t lease_end_ns) {
     keeper->started = true;
     keeper->lease_end_ns = lease_end_ns;
     keeper->stopping = false;
+    keeper->unsent_count = 0;
     keeper->group = 0;
     keeper->sweeps = 0;
     keeper->empty_sweeps = 0;
@@ -68,10 +87,10 @@ int keeper_stop(struct keeper *keeper, enum keeper_stop mode, int signal, bool f
     return -EINVAL;
 }
 
-static void pass_on(const struct keeper *k, int signal) {
+static void pass_on(struct keeper *k, int signal) {
     if (k->state != KEEPER_RUNNING || signal == 0) return;
     struct message message = {.type = MESSAGE_SIGNAL, .signal = signal};
-    if (k->socket >= 0) (void)message_send(k->socket, &message);
+    if (k->socket >= 0) post(k, &message);
 }
 
 /* --- what comes from the guard --- */
@@ -200,6 +219,7 @@ int keeper_next(struct keeper *keeper, struct instant now, struct keeper_event *
         note(event, "the guard process was stopped by somebody; it has been continued");
         return 0;
     }
+    if (keeper->state == KEEPER_RUNNING && keeper->socket >= 0) send_unsent(keeper);
     read_guard(keeper, now, event);
     if (event->type != KEEPER_NOTHING) return 0;
     int error = read_signals(keeper, event);
@@ -222,6 +242,7 @@ int64_t keeper_wake_ns(const struct keeper *keeper, struct instant now) {
     case KEEPER_RUNNING:
         if (keeper->guard == 0 || keeper->socket < 0) return 0;
         at_ns = takeover_due_ns(keeper) < keeper->ack_by_ns ? takeover_due_ns(keeper) : keeper->ack_by_ns;
+        if (keeper->unsent_count > 0 && at_ns > now.lease_ns + SEND_AGAIN_NS) at_ns = now.lease_ns + SEND_AGAIN_NS;
         break;
     case KEEPER_TAKEOVER:
         at_ns = keeper->next_sweep_ns;

@@ -26,6 +26,7 @@
 #include <sys/types.h>
 
 #include "base/clock.h"
+#include "process/message.h"
 
 struct keeper_options {
     char *const *argv;        /* the command; execvp(3)'s lookup with the PATH of environment */
@@ -76,6 +77,8 @@ struct keeper_event {
 #define KEEPER_SPARE_MAX                                                                                               \
     64 /* children at start that are remembered by their number; those beyond are told by their age alone */
 
+#define KEEPER_UNSENT_MAX 8 /* messages to the guard that are tried again; half of the room is for signals, too */
+
 /* Who watches the time of a run. */
 enum keeper_state {
     KEEPER_IDLE,     /* nothing runs */
@@ -108,6 +111,10 @@ struct keeper {
     int64_t ack_by_ns;    /* lease clock, for that message; INT64_MAX: acknowledged */
     bool stopping;        /* keeper_stop() was called */
     pid_t group;          /* the command's own; 0: none, or not known yet */
+
+    /* messages that wait, in their order, for room or memory */
+    struct message unsent[KEEPER_UNSENT_MAX];
+    size_t unsent_count;
 
     /* taking over */
     enum keeper_end end;
