@@ -35,6 +35,8 @@ struct run {
     struct slot content; /* what body was made from: the same append is the same bytes, however often it is sent */
     char body[RECORD_JSON_MAX];
     size_t body_length;
+    struct log_answer unasked[LOG_LANES]; /* what the store couldn't be asked for want of memory counts as unknown */
+    bool has_unasked[LOG_LANES];
     bool from_kernel; /* the signal that told us to shut down */
     bool broken;      /* no command can be run any more, and none had been */
     bool done;
@@ -75,6 +77,16 @@ static int make_body(struct run *run, const struct slot *content) {
     return 0;
 }
 
+/* A moment without memory is as good as a lost answer: the election asks again. */
+static void put_off(struct run *run, const struct election_request *request) {
+    struct log_answer *answer = &run->unasked[request->lane];
+    *answer = (struct log_answer){
+        .id = request->id, .lane = request->lane, .op = request->op, .outcome = OUTCOME_UNKNOWN, .seq = request->seq};
+    (void)text_format(answer->reason, sizeof answer->reason, "can't ask %s: %s", run->options->identity,
+                      strerror(ENOMEM));
+    run->has_unasked[request->lane] = true;
+}
+
 static int submit(struct run *run, const struct election_request *request) {
     struct log_request to_store = {.id = request->id,
                                    .lane = request->lane,
@@ -83,13 +95,17 @@ static int submit(struct run *run, const struct election_request *request) {
                                    .timeout_ms = request->timeout_ns / NS_PER_MS,
                                    .retention_ms = request->retention_ns / NS_PER_MS,
                                    .trim_most = request->trim_most};
+    run->has_unasked[request->lane] = false;
+    int error = 0;
     if (request->op == LOG_APPEND) {
-        int error = make_body(run, &request->content);
-        if (error < 0) return failed(run, error, "make the lock's next entry");
+        error = make_body(run, &request->content);
         to_store.body = run->body;
         to_store.body_length = run->body_length;
     }
-    return failed(run, store_submit(run->store, &to_store), "ask the store");
+    if (error >= 0) error = store_submit(run->store, &to_store);
+    if (error != -ENOMEM) return failed(run, error, "ask the store");
+    put_off(run, request);
+    return 0;
 }
 
 static int stop_command(struct run *run, const struct election_action *action) {
@@ -195,9 +211,13 @@ static int take_keeper_events(struct run *run, struct instant now) {
 
 /* What the store answered. All answers are taken before the clock is read, so that none is dated before it came. */
 static int take_answers(struct run *run) {
-    struct log_answer answers[LOG_LANES];
+    struct log_answer answers[2 * LOG_LANES];
     size_t count = 0;
     while (count < LOG_LANES && store_next(run->store, &answers[count])) count++;
+    for (size_t lane = 0; lane < LOG_LANES; lane++) {
+        if (run->has_unasked[lane]) answers[count++] = run->unasked[lane];
+        run->has_unasked[lane] = false;
+    }
     struct instant now = clock_now();
     for (size_t i = 0; i < count && !run->done; i++) {
         struct election_event event = {.type = ELECTION_ANSWERED, .now = now, .answer = &answers[i]};
@@ -212,6 +232,7 @@ static int wait_for_more(struct run *run) {
     struct pollfd fds[KEEPER_POLLFDS + 1] = {0};
     int64_t delay_ns = keeper_wake_ns(&run->keeper, clock_now());
     if (run->wake_in_ns < delay_ns) delay_ns = run->wake_in_ns;
+    for (size_t lane = 0; lane < LOG_LANES; lane++) delay_ns = run->has_unasked[lane] ? 0 : delay_ns;
     int error = failed(run, clock_arm_timer(run->timer, delay_ns), "set a timer");
     if (error < 0) return error;
     keeper_pollfds(&run->keeper, fds);
