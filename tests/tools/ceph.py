@@ -87,24 +87,33 @@ def die_with_parent():
 
 
 class Gateway:
-    """One radosgw. endpoint, pid; stop() kills it."""
+    """One radosgw. endpoint, pid; stop() kills it, start() starts it again at the same place."""
 
     def __init__(self, ceph, name, cached):
         self.port = free_port()
         self.endpoint = f"http://127.0.0.1:{self.port}"
+        self.ceph, self.name, self.cached = ceph, name, cached
+        self.start()
+        self.wait()
+
+    def start(self):
+        """Doesn't wait for it to answer."""
         # A gateway with a cache is told of every change of a bucket; while it is stopped, the others would wait for it.
-        self.process = ceph.daemon(
+        self.process = self.ceph.daemon(
             [
                 "radosgw",
                 "-f",
                 "-n",
                 "client.admin",
-                f"--log-file={ceph.dir}/{name}.log",
-                f"--rgw-cache-enabled={str(cached).lower()}",
+                f"--log-file={self.ceph.dir}/{self.name}.log",
+                f"--rgw-cache-enabled={str(self.cached).lower()}",
                 f"--rgw-frontends=beast endpoint=127.0.0.1:{self.port}",
             ]
         )
         self.pid = self.process.pid
+
+    def wait(self):
+        """Until it answers."""
         deadline = time.monotonic() + START_S
         while True:
             try:
@@ -116,11 +125,12 @@ class Gateway:
             except OSError:
                 pass
             if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"radosgw doesn't answer on {self.endpoint}; see {ceph.dir}/{name}.log")
+                raise RuntimeError(f"radosgw doesn't answer on {self.endpoint}; see {self.ceph.dir}/{self.name}.log")
             time.sleep(0.05)
 
     def stop(self):
         end(self.process)
+        self.ceph.processes.remove(self.process)
 
 
 def end(process):
@@ -202,7 +212,7 @@ class Ceph:
         os.makedirs(os.path.join(self.dir, "osd"))
         number = self.tool("ceph", "osd", "new", osd).strip()
         self.tool("ceph-osd", "-i", number, "--mkfs", "--osd-uuid", osd, "--setuser", "root", "--setgroup", "root")
-        self.daemon(["ceph-osd", "-f", "-i", number])
+        self.osd = self.daemon(["ceph-osd", "-f", "-i", number])
         self.main_gateway = self.gateway(cached=True)
         self.endpoint = self.main_gateway.endpoint
         for name, (key, secret) in USERS.items():

@@ -14,6 +14,7 @@
  *     -o N       first, N orphans that live for a moment
  *     -b N       a fork bomb that never has more than N processes, whoever runs it, and ends by itself after 60 s
  *     -F N       N chains of fork-and-exit, which end by themselves after 60 s
+ *     -r SOCKET  write to a fenced resource too: "TOKEN NAME BOOTTIME_NS" to this datagram socket, every 50 ms
  * Every descendant ends by itself after five minutes, should a test lose it. Knows nothing of leaderexec but
  * LEADEREXEC_TOKEN. */
 #include <fcntl.h>
@@ -26,11 +27,14 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define BEAT_MS     10
+#define FENCE_BEATS 5 /* so many beats for each write to the fenced resource */
 #define LIFETIME_MS INT64_C(300000)
 #define RAMPAGE_MS  INT64_C(60000)
 #define BOMB_MAX    1000
@@ -40,9 +44,10 @@ struct options {
     int64_t duration_ms, linger_ms;
     int children, orphans, bomb, chains, exit_code;
     bool ignore, grandchild, session, leave, echo;
+    const char *resource;
 };
 
-static int log_fd = -1;
+static int log_fd = -1, resource_fd = -1;
 
 static int64_t now_ns(clockid_t clock) {
     struct timespec t;
@@ -68,6 +73,24 @@ static void say(const char *what, const char *name) {
 
 static bool echo_failed(const struct options *o) { return o->echo && write(STDOUT_FILENO, "beat\n", 5) < 0; }
 
+/* A resource that is away or busy costs no beat. */
+static void write_to_resource(const char *name) {
+    const char *token = getenv("LEADEREXEC_TOKEN");
+    char line[256];
+    int length =
+        snprintf(line, sizeof(line), "%s %s %" PRId64 "\n", token ? token : "-", name, now_ns(CLOCK_BOOTTIME));
+    if (length > 0) {
+        (void)!send(resource_fd, line, (size_t)length, MSG_DONTWAIT);
+    }
+}
+
+static bool open_resource(const char *path) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    resource_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+    return resource_fd >= 0 && connect(resource_fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+}
+
 /* Beats until its time is over or it was told to end. Returns the exit code. */
 static int beat(const struct options *o, const char *name, bool leader) {
     int64_t end = now_ms() + (leader && o->duration_ms >= 0 ? o->duration_ms : LIFETIME_MS);
@@ -79,7 +102,10 @@ static int beat(const struct options *o, const char *name, bool leader) {
     sigprocmask(SIG_BLOCK, &set, NULL);
     say("begin", name);
     bool told = false;
-    while (now_ms() < end && !echo_failed(o)) {
+    for (unsigned beats = 0; now_ms() < end && !echo_failed(o); beats++) {
+        if (resource_fd >= 0 && beats % FENCE_BEATS == 0) {
+            write_to_resource(name);
+        }
         int number = sigtimedwait(&set, NULL, &(struct timespec){.tv_nsec = BEAT_MS * 1000000});
         if (number > 0) {
             char what[16];
@@ -161,7 +187,7 @@ static void chain(void) {
 
 static void read_options(struct options *o, int argc, char **argv) {
     int c;
-    while ((c = getopt(argc, argv, "n:d:l:c:o:b:F:x:igsfe")) != -1) {
+    while ((c = getopt(argc, argv, "n:d:l:c:o:b:F:x:r:igsfe")) != -1) {
         switch (c) {
         case 'n':
             snprintf(o->name, sizeof(o->name), "%s", optarg);
@@ -186,6 +212,9 @@ static void read_options(struct options *o, int argc, char **argv) {
             break;
         case 'x':
             o->exit_code = atoi(optarg);
+            break;
+        case 'r':
+            o->resource = optarg;
             break;
         case 'i':
             o->ignore = true;
@@ -213,6 +242,10 @@ int main(int argc, char **argv) {
     read_options(&o, argc, argv);
     if (optind + 1 != argc || (log_fd = open(argv[optind], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666)) < 0) {
         fprintf(stderr, "child: usage: child FILE [options]; see child.c\n");
+        return 97;
+    }
+    if (o.resource && !open_resource(o.resource)) {
+        fprintf(stderr, "child: no resource at %s\n", o.resource);
         return 97;
     }
     make_orphans(o.orphans);

@@ -49,7 +49,7 @@ class Control:
 class Tool:
     """The test's side: a tool running as a process of ours. Ends with us, whatever happens."""
 
-    def __init__(self, script, directory, name, *arguments):
+    def __init__(self, script, directory, name, *arguments, address="127.0.0.1"):
         self.path = os.path.join(directory, name)
         self.log_path = self.path + ".log"
         self.output = open(self.path + ".out", "ab")
@@ -64,7 +64,7 @@ class Tool:
             self.stop()
             raise RuntimeError(f"{script} didn't start; see {self.path}.out")
         self.port = int(line)
-        self.endpoint = f"http://127.0.0.1:{self.port}"
+        self.endpoint = f"http://{address}:{self.port}"
 
     def mode(self, mode, timeout_s=10):
         """Sets the mode and returns once it is in force."""
@@ -114,14 +114,14 @@ def die_with_parent():
         sys.exit(1)
 
 
-def listen(port=0):
-    """A listening socket on loopback. Port 0 picks one below the range that connecting sockets get, so that no outgoing
+def listen(port=0, address="127.0.0.1"):
+    """A listening socket, on loopback. Port 0 picks one below the range that connecting sockets get, so that no outgoing
     connection takes it while it is closed."""
     for attempt in range(200):
         s = socket.socket()
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            s.bind(("127.0.0.1", port or 12000 + int.from_bytes(os.urandom(2), "big") % 18000))
+            s.bind((address, port or 12000 + int.from_bytes(os.urandom(2), "big") % 18000))
             s.listen(256)
             return s
         except OSError:
@@ -130,4 +130,4 @@ def listen(port=0):
                 raise
             if port:
                 time.sleep(0.02)
-    raise RuntimeError("no free port on 127.0.0.1")
+    raise RuntimeError(f"no free port on {address}")

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """A proxy on loopback between leaderexec and a store, which makes networks fail on demand.
 
-    proxy.py CONTROL TARGET_HOST:PORT     prints its port; its mode is the line in the file CONTROL (see control.py)
+    proxy.py CONTROL TARGET_HOST:PORT [ADDRESS]     prints its port; its mode is the line in the file CONTROL (see
+                                                    control.py). ADDRESS: where it listens if not on loopback
 
 Modes:
     pass                       forward everything
@@ -12,6 +13,9 @@ Modes:
                                its answer doesn't come back: the connection is closed instead
     status CODE METHOD         answer METHOD with CODE instead of forwarding ("*": any method)
     date SECONDS               shift the Date header of answers
+    mix SEED SHARE SECONDS     at random, of this share of the requests the answer is delayed by up to SECONDS, cut
+                               (dropped, and the connection closed) or truncated (half of its bytes come), or the
+                               request is doubled (sent to the store twice, and both answers come back)
     gather SECONDS             hold each PUT until another is here on another connection (or SECONDS are over), then
                                forward both
 
@@ -22,6 +26,7 @@ import asyncio
 import email.utils
 import json
 import os
+import random
 import sys
 import time
 
@@ -87,9 +92,10 @@ def shift_date(answer, seconds):
 
 
 class Proxy:
-    def __init__(self, path, host, port):
+    def __init__(self, path, host, port, address="127.0.0.1"):
         self.control = control.Control(path, "pass")
-        self.target = (host, port)
+        self.target, self.address = (host, port), address
+        self.chance = random.Random(0)
         self.log_file = open(path + ".log", "a", buffering=1)
         self.writers = set()
         self.connections = 0
@@ -101,7 +107,7 @@ class Proxy:
         self.log_file.write(json.dumps({"t": time.clock_gettime(time.CLOCK_BOOTTIME), "event": event, **more}) + "\n")
 
     async def run(self):
-        listener = control.listen()
+        listener = control.listen(0, self.address)
         self.port = listener.getsockname()[1]
         self.server = await asyncio.start_server(self.serve, sock=listener, limit=HEAD_MAX)
         print(self.port, flush=True)
@@ -114,6 +120,8 @@ class Proxy:
 
     async def enter(self, words):
         self.counts = {}
+        if words[0] == "mix":
+            self.chance = random.Random(int(words[1]))
         if words[0] == "refuse":
             if self.server:
                 self.server.close()
@@ -121,7 +129,7 @@ class Proxy:
             for writer in list(self.writers):
                 writer.transport.abort()
         elif self.server is None:
-            self.server = await asyncio.start_server(self.serve, sock=control.listen(self.port), limit=HEAD_MAX)
+            self.server = await asyncio.start_server(self.serve, sock=control.listen(self.port, self.address), limit=HEAD_MAX)
 
     async def serve(self, reader, writer):
         self.connections += 1
@@ -147,26 +155,17 @@ class Proxy:
                     continue
                 if upstream is None:
                     upstream = await asyncio.open_connection(*self.target, limit=HEAD_MAX)
-                upstream[1].write(request.bytes())
-                answer = await read_message(upstream[0], method)
-                if answer is None:
+                answers = []
+                for first in ([True, False] if verdict == "double" else [True]):
+                    upstream[1].write(request.bytes())
+                    answers.append(await read_message(upstream[0], method))
+                    if answers[-1] is None:
+                        return
+                    status = int(answers[-1].first.split(" ")[1])
+                    self.log("answer", connection=connection, method=method, path=path, status=status,
+                             cut=verdict == "cut", fate=verdict if first else "second")
+                if not await self.deliver(writer, answers, verdict):
                     return
-                self.log(
-                    "answer",
-                    connection=connection,
-                    method=method,
-                    path=path,
-                    status=int(answer.first.split(" ")[1]),
-                    cut=verdict == "cut",
-                )
-                if verdict == "cut":
-                    return
-                await self.not_blackholed()
-                words = self.control.mode.split()
-                if words[0] == "date":
-                    shift_date(answer, float(words[1]))
-                writer.write(answer.bytes())
-                await writer.drain()
         except (OSError, asyncio.IncompleteReadError):
             pass
         finally:
@@ -175,13 +174,31 @@ class Proxy:
             if upstream:
                 upstream[1].transport.abort()
 
+    async def deliver(self, writer, answers, verdict):
+        """Passes the answers on, as the verdict says. Returns whether the connection lives on."""
+        if verdict == "cut":
+            return False
+        await self.not_blackholed()
+        words = self.control.mode.split()
+        if words[0] == "date":
+            shift_date(answers[0], float(words[1]))
+        if verdict == "delayed" and words[0] == "mix":
+            await asyncio.sleep(self.chance.random() * float(words[3]))
+        whole = b"".join(answer.bytes() for answer in answers)
+        writer.write(whole[: len(whole) // 2] if verdict == "truncate" else whole)
+        await writer.drain()
+        if verdict == "truncate":
+            writer.close()  # not abort(), which takes back what wasn't sent yet
+            await writer.wait_closed()
+        return verdict != "truncate"
+
     async def not_blackholed(self):
         while self.control.mode == "blackhole":
             await asyncio.sleep(control.POLL_S)
 
     async def hinder(self, connection, method):
-        """Does to a request what the mode says. Returns None: forward it; "cut": forward it and drop the answer; a
-        number: answer with this status."""
+        """Does to a request what the mode says. Returns None: forward it; a number: answer with this status; "cut":
+        forward it and drop the answer; "delayed", "truncate", "double": see mix."""
         # What came while blackholed stays lost: the connection is left hanging until its client gives up.
         if self.control.mode == "blackhole":
             await asyncio.sleep(3600)
@@ -194,6 +211,8 @@ class Proxy:
             first, count = int(words[2]), int(words[3]) if len(words) > 3 else 1
             self.counts[method] = self.counts.get(method, 0) + 1
             return "cut" if first <= self.counts[method] < first + count else None
+        elif words[0] == "mix" and self.chance.random() < float(words[2]):
+            return self.chance.choice(["cut", "delayed", "truncate", "double"])
         elif words[0] == "gather" and method == "PUT":
             await self.gather(connection, float(words[1]))
         return None
@@ -215,8 +234,8 @@ class Proxy:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
+    if len(sys.argv) not in (3, 4):
         sys.exit(__doc__)
     control.die_with_parent()
     target_host, _, target_port = sys.argv[2].rpartition(":")
-    asyncio.run(Proxy(sys.argv[1], target_host.removeprefix("http://"), int(target_port)).run())
+    asyncio.run(Proxy(sys.argv[1], target_host.removeprefix("http://"), int(target_port), *sys.argv[3:]).run())

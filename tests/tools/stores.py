@@ -32,6 +32,12 @@ def slot_of(name, body):
     return Slot(int(seq), name, body, record if isinstance(record, dict) else None)
 
 
+def contents(log, names):
+    """Those of a log's objects that are still there, name to bytes."""
+    found = {name: log.get(name) for name in names}
+    return {name: body for name, body in found.items() if body is not None}
+
+
 class DirectoryLog:
     """The objects of a lock in DIR/PREFIX LOCK/."""
 
@@ -39,16 +45,18 @@ class DirectoryLog:
         self.folder = os.path.join(directory, prefix, lock)
 
     def objects(self):
-        found = {}
-        for name in self.names():
-            path = os.path.join(self.folder, name)
-            try:
-                if os.path.isfile(path):
-                    with open(path, "rb") as f:
-                        found[name] = f.read()
-            except FileNotFoundError:
-                pass
-        return found
+        return contents(self, self.names())
+
+    def get(self, name):
+        """An object's bytes; None where there is none."""
+        path = os.path.join(self.folder, name)
+        try:
+            if os.path.isfile(path):
+                with open(path, "rb") as f:
+                    return f.read()
+        except FileNotFoundError:
+            pass
+        return None
 
     def names(self):
         return os.listdir(self.folder) if os.path.isdir(self.folder) else []
@@ -75,13 +83,13 @@ class S3Log:
         return [entry["Key"][len(self.folder) :] for page in pages for entry in page.get("Contents", [])]
 
     def objects(self):
-        found = {}
-        for name in self.names():
-            try:
-                found[name] = self.client.get_object(Bucket=self.bucket, Key=self.folder + name)["Body"].read()
-            except self.client.exceptions.NoSuchKey:
-                pass
-        return found
+        return contents(self, self.names())
+
+    def get(self, name):
+        try:
+            return self.client.get_object(Bucket=self.bucket, Key=self.folder + name)["Body"].read()
+        except self.client.exceptions.NoSuchKey:
+            return None
 
     def put(self, name, body):
         self.client.put_object(Bucket=self.bucket, Key=self.folder + name, Body=body)
@@ -146,19 +154,21 @@ def lease_ends(found):
     }
 
 
-def lines(path):
-    """What the children wrote so far. A line that is still being written doesn't count."""
-    found = []
+def read_lines(path):
+    """What the children wrote so far, a line at a time. One that is still being written doesn't count."""
     try:
         with open(path) as f:
             for text in f:
                 words = text.split()
                 if text.endswith("\n") and len(words) == 6:
                     token = int(words[1]) if words[1].isdigit() else None
-                    found.append(Line(words[0], token, words[2], int(words[3]), int(words[4]), int(words[5])))
+                    yield Line(words[0], token, words[2], int(words[3]), int(words[4]), int(words[5]))
     except FileNotFoundError:
         pass
-    return found
+
+
+def lines(path):
+    return list(read_lines(path))
 
 
 def terms(path):

@@ -1,0 +1,283 @@
+"""One campaign: nodes, a store, a nemesis; then a verdict. It runs inside an enclosure.
+
+The world that nodes, services and faults see is the Campaign itself.
+"""
+import collections
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+
+import boxes
+import checker
+import processes
+import stores
+from checker import OTHER, Finding
+from faults import KINDS
+from nemesis import Nemesis
+from network import Network
+from nodes import Leftovers, Node, Zombies, crash_of, leading_node, newest_line
+from services import CephService, DirectoryService, EtcdService
+
+SERVICES = {s.name: s for s in (DirectoryService, CephService, EtcdService)}
+STEP_S = 0.01
+END_S = 20  # for all nodes to end when told to
+REPORT_S = 60
+OVERTIME = 1.5  # so many times the minutes asked for, to come to the minimum on a slow machine
+FAULTS_A_MINUTE, LEAST_FAULTS = 0.8, 2  # of each kind
+ELECTIONS_A_MINUTE, LEAST_ELECTIONS = 8, 20  # at a TTL of 2 s
+
+
+class Campaign:
+    def __init__(self, options, folder):
+        self.options, self.folder = options, folder
+        self.ttl_s, self.count, self.no_guard = options.ttl, options.nodes, options.no_guard
+        self.binary = options.binary
+        self.child = self.tool("child")
+        self.chance = random.Random(f"{options.seed}-nodes")
+        self.beats, self.journal = os.path.join(folder, "beats"), os.path.join(folder, "resource.journal")
+        self.socket = os.path.join(folder, "resource")
+        self.windows, self.findings, self.lease_ends, self.read_slots = [], [], {}, set()
+        self.exits, self.told, self.notes = collections.Counter(), collections.Counter(), collections.deque(maxlen=4000)
+        self.hogs, self.full_disks, self.broken_links, self.broken_proxies = 0, 0, set(), set()
+        self.ending, self.begun = False, processes.boottime()
+        self.next_report = self.next_look = 0.0
+        self.seen_zombies = set()
+
+    # --- what nodes, services and faults ask ---
+
+    def tool(self, name):
+        return os.path.join(self.options.tools, name)
+
+    def wrap(self, node, job):
+        return self.service.wrap(node, job)
+
+    def environment(self, node):
+        base = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "AWS_EC2_METADATA_DISABLED": "true"}
+        return {**base, **self.service.environment(node)}
+
+    def job_options(self):
+        return ["-r", self.socket] if self.service.tokens else []
+
+    @staticmethod
+    def mark(run):
+        return f"chaos-{run}"
+
+    @property
+    def guarded(self):
+        return self.service.guarded
+
+    def pick(self, chance, leading=False):
+        """A node to hit: mostly the leading one, or only that. None where there is none."""
+        leader = leading_node(self.nodes, self.beats)
+        if leading or leader and chance.random() < 0.6:
+            return leader
+        running = [node for node in self.nodes if node.keeper()]
+        return chance.choice(running) if running else None
+
+    def note(self, text):
+        self.notes.append(f"{processes.boottime():.3f} {text}")
+        if self.options.verbose:
+            print(self.notes[-1], flush=True)
+
+    def newest_beat(self):
+        line = newest_line(self.beats)
+        return int(line[4]) / checker.NS if line else 0.0
+
+    def no_leader(self, seconds):
+        self.add(Finding("no leader", OTHER, f"nobody led for {seconds:.0f} s after everything was healed"))
+
+    def run_ended(self, node):
+        self.exits[node.run.code] += 1
+        self.note(f"{node.run_name} ended with {node.run.code}")
+        if node.run.code == 125:
+            self.told[(node.run.err().splitlines() or [""])[-1][:200]] += 1
+        if crash := crash_of(node):
+            self.add(Finding("crash", OTHER, crash))
+        self.leftovers.add(node)
+
+    def add(self, finding):
+        self.findings.append(finding)
+        self.note(f"FOUND {finding.kind}: {finding.text}")
+
+    # --- healing, and what is only looked at in a calm ---
+
+    def heal(self):
+        self.service.heal()
+
+    def calm(self):
+        self.zombies.poll()
+        self.read_leases()
+
+    def read_leases(self):
+        """What is in the log now, for later: it is trimmed after an hour."""
+        log = self.service.log
+        if log is None:
+            return
+        try:
+            new = [name for name in log.names() if name not in self.read_slots]
+            found = [stores.slot_of(name, body) for name, body in stores.contents(log, new).items()]
+        except Exception as error:  # the store may be what is broken; the next calm reads the same again
+            self.note(f"can't read the log: {error!r}")
+            return
+        self.read_slots.update(new)
+        for slot in filter(None, found):
+            for token, end in stores.lease_ends([slot]).items():
+                self.lease_ends[token] = max(end, self.lease_ends.get(token, 0))
+
+    def reap(self):
+        """Orphans become ours when a keeper was killed. Only those that nobody has reaped for a second, for the others
+        belong to somebody here."""
+        mine = {pid for pid in processes.children(os.getpid()) if (s := processes.status(pid)) and s[1] == "Z"}
+        for pid in mine & self.seen_zombies:
+            try:
+                os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                pass
+        self.seen_zombies = mine
+
+    # --- its course ---
+
+    def set_up(self):
+        processes.become_subreaper()
+        self.network = Network(self.count)
+        words = [sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "resource.py")]
+        self.resource = subprocess.Popen([*words, self.socket, self.journal], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        self.resource.stdout.readline()
+        self.service = SERVICES[self.options.peer or self.options.store](self)
+        self.nodes = [Node(self, index) for index in range(1, self.count + 1)]
+        self.leftovers, self.zombies = Leftovers(self), Zombies(self)
+        self.kinds = KINDS[self.service.name]
+        self.nemesis = Nemesis(self, self.options.seed, self.kinds)
+        self.begun = processes.boottime()
+
+    def tick(self):
+        now = processes.boottime()
+        for node in self.nodes:
+            node.poll(now)
+        self.leftovers.poll()
+        if now >= self.next_look:
+            self.next_look = now + 1
+            self.reap()
+        if now >= self.next_report:
+            self.next_report = now + REPORT_S
+            self.report_progress(now)
+        time.sleep(STEP_S)
+        return now
+
+    def report_progress(self, now):
+        leader = leading_node(self.nodes, self.beats)
+        print(f"{now - self.begun:5.0f} s: {self.nemesis.storms} storms, {sum(self.nemesis.counts.values())} faults, "
+              f"{sum(node.number for node in self.nodes)} runs, {leader.run_name if leader else 'nobody'} leads", flush=True)
+
+    def minimum_faults(self):
+        return max(LEAST_FAULTS, int(FAULTS_A_MINUTE * self.options.minutes * 2 / self.ttl_s))
+
+    def minimum_elections(self):
+        return max(LEAST_ELECTIONS, int(ELECTIONS_A_MINUTE * self.options.minutes * 2 / self.ttl_s))
+
+    def lacking(self):
+        """What there was too little of so far."""
+        least = self.minimum_faults()
+        found = [f"{kind}: {self.nemesis.counts[kind]} of {least}" for kind in self.kinds if self.nemesis.counts[kind] < least]
+        elections = len(checker.read_terms(self.beats, self.service.tokens))
+        least = self.minimum_elections()
+        return found + ([f"elections: {elections} of {least}"] if elections < least else [])
+
+    def go(self):
+        """Until its time is over and there was enough of everything, or that can't be hoped for any more."""
+        end = self.begun + self.options.minutes * 60
+        latest = self.begun + self.options.minutes * 60 * OVERTIME
+        while (now := self.tick()) < end or now < latest and self.lacking():
+            self.nemesis.poll(now)
+            if self.no_guard and self.nemesis.healed is not None and self.broken_already():
+                return
+            if now >= end:
+                end = now + 2  # look again then
+
+    def broken_already(self):
+        """A campaign that only shows that it would notice ends when it has."""
+        return any(f.kind == "overlap" and f.window == OTHER for f in self.judged(checker.read_terms(self.beats, self.service.tokens)))
+
+    def judged(self, terms):
+        return checker.judge(terms, self.lease_ends, self.windows, self.service.tokens)
+
+    def end_nodes(self):
+        """Tells all nodes to end; what doesn't, or leaves something, is a finding."""
+        self.ending = True
+        self.nemesis.stop()
+        for node in self.nodes:
+            if node.run:
+                node.run.signal(15)
+        deadline = processes.boottime() + END_S
+        while any(node.run for node in self.nodes) and processes.boottime() < deadline:
+            self.tick()
+        for node in self.nodes:
+            if node.run:
+                self.add(Finding("hangs", OTHER, f"{node.run_name} doesn't end on SIGTERM: {node.run.err()[-300:]}"))
+                node.window_begin = None
+        deadline = processes.boottime() + self.ttl_s + 0.5
+        while self.leftovers.due and processes.boottime() < deadline:
+            self.tick()
+        self.read_leases()
+
+    def run(self):
+        """Returns the summary."""
+        self.set_up()
+        self.go()
+        self.nemesis_counts = dict(self.nemesis.counts)
+        lacking = self.lacking()
+        self.end_nodes()
+        terms = checker.read_terms(self.beats, self.service.tokens)
+        written, refused_late = checker.read_resource(self.journal)
+        found = self.findings + self.leftovers.findings + self.zombies.findings + self.judged(terms) + refused_late
+        return self.summary(terms, written, found, lacking)
+
+    def summary(self, terms, written, found, lacking):
+        pauses = checker.gaps(terms)
+        by_class = collections.Counter(f"{f.kind}, {f.window}" for f in found)
+        return {
+            "store": self.service.name,
+            "guard": not self.no_guard,
+            "seed": self.options.seed,
+            "nodes": self.count,
+            "ttl_s": self.ttl_s,
+            "seconds": round(processes.boottime() - self.begun),
+            "faults": self.nemesis_counts,
+            "faults_missed": dict(self.nemesis.missed),
+            "fates_of_answers": self.service.fates() if hasattr(self.service, "fates") else {},
+            "both_frozen_windows": len(self.windows),
+            "storms": self.nemesis.storms,
+            "elections": len(terms),
+            "leases_known": sum(term.token in self.lease_ends for term in terms),
+            "runs": sum(node.number for node in self.nodes),
+            "exit_codes": {str(code): count for code, count in sorted(self.exits.items())},
+            "refusals_to_start": dict(self.told.most_common(8)),
+            "without_leader_s": round(sum(pauses), 1),
+            "longest_without_leader_s": round(max(pauses, default=0), 1),
+            "resource": dict(written),
+            "findings": {name: count for name, count in sorted(by_class.items())},
+            "found": [f"{f.kind} ({f.window}): {f.text}" for f in found][:200],
+            "broken": sum(f.window == OTHER for f in found),
+            "lacking": lacking,
+            "errors_of_its_own": self.nemesis.errors,
+        }
+
+    def evidence(self, keep):
+        """Copies what a finding would be looked into with."""
+        os.makedirs(keep, exist_ok=True)
+        with open(os.path.join(keep, "notes"), "w") as f:
+            f.writelines(note + "\n" for note in self.notes)
+        for name in os.listdir(self.folder):
+            path = os.path.join(self.folder, name)
+            if os.path.isfile(path) and not name.endswith(".out"):
+                shutil.copy(path, keep)
+
+
+def save(summary, path):
+    with open(path, "w") as f:
+        json.dump(summary, f, indent=1)
+        f.write("\n")

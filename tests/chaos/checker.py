@@ -1,0 +1,129 @@
+"""Judges a campaign by what it left in files: who led when, what was accepted, what the log says. Starts nothing.
+
+A term is what ran under one win of the lock: all lines of one token, or, for a lock without tokens, of one run. Two terms
+overlap where a line of the one isn't older than the first line of the other. A window is a span of time in which keeper
+and guard of one node were frozen together (or one of them frozen and the other dead): what an overlap owes to one is
+counted apart.
+"""
+import collections
+import os
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "tools"))
+
+import stores  # noqa: E402
+
+FROZEN, OTHER = "both frozen", "any other"
+NS = 1_000_000_000
+
+# names: who wrote, to the time of its last line (boottime, ns). node: whose run it is.
+Term = collections.namedtuple("Term", "key token node first last last_realtime_ms names")
+Window = collections.namedtuple("Window", "node begin end")  # boottime, ns
+Finding = collections.namedtuple("Finding", "kind window text")  # window: FROZEN or OTHER
+
+
+def run_of(name):
+    """The run of "n1-17.orphan" is "n1-17": node 1's 17th."""
+    return name.split(".")[0]
+
+
+def node_of(name):
+    return run_of(name).split("-")[0]
+
+
+def read_terms(path, by_token=True):
+    """The terms in order of their first line. by_token: False for a lock that gives none."""
+    found = {}
+    for line in stores.read_lines(path):
+        key = line.token if by_token else run_of(line.name)
+        term = found.get(key)
+        if term is None:
+            term = found[key] = {"token": line.token, "node": node_of(line.name), "first": line.boottime_ns, "last": 0}
+            term.update(last_realtime_ms=0, names={})
+        term["first"] = min(term["first"], line.boottime_ns)
+        term["last"] = max(term["last"], line.boottime_ns)
+        term["last_realtime_ms"] = max(term["last_realtime_ms"], line.realtime_ms)
+        term["names"][line.name] = max(term["names"].get(line.name, 0), line.boottime_ns)
+    return sorted((Term(key, **term) for key, term in found.items()), key=lambda term: term.first)
+
+
+def in_window(node, begin, end, windows):
+    return any(w.node == node and w.begin <= end and begin <= w.end for w in windows)
+
+
+def overlaps(terms, windows):
+    """Every pair of terms that ran at the same time."""
+    found, running = [], []
+    for term in terms:
+        running = [before for before in running if before.last >= term.first]
+        for before in running:
+            late = min(before.last, term.last) - term.first
+            who = sorted(name for name, last in before.names.items() if last >= term.first)
+            frozen = in_window(before.node, term.first, before.last, windows)
+            text = (
+                f"two at once for {late / 1e6:.0f} ms: {before.key} ({', '.join(who)}) went on after {term.key} "
+                f"({term.node}) began at {term.first / NS:.3f} s"
+            )
+            found.append(Finding("overlap", FROZEN if frozen else OTHER, text))
+        running.append(term)
+    return found
+
+
+def token_order(terms):
+    wrong = [(a, b) for a, b in zip(terms, terms[1:]) if a.token is None or b.token is None or b.token <= a.token]
+    return [Finding("token", OTHER, f"tokens don't grow: {a.token} ({a.node}), then {b.token} ({b.node})") for a, b in wrong]
+
+
+def past_lease(terms, lease_ends_ms, windows):
+    """What ran past its lease's end as the log tells it, by the wall clock, which both sides wrote."""
+    found = []
+    for term in terms:
+        late_ms = term.last_realtime_ms - lease_ends_ms.get(term.token, term.last_realtime_ms)
+        if late_ms > 0:
+            frozen = in_window(term.node, term.last - late_ms * 1_000_000, term.last, windows)
+            text = f"token {term.token} ({term.node}) beat {late_ms} ms past its lease, at {term.last / NS:.3f} s"
+            found.append(Finding("past lease", FROZEN if frozen else OTHER, text))
+    return found
+
+
+def two_nodes(terms):
+    """A token belongs to one run."""
+    shared = [(t, runs) for t in terms if len(runs := {run_of(name) for name in t.names}) > 1]
+    return [Finding("token", OTHER, f"{t.key} was given to {', '.join(sorted(runs))}") for t, runs in shared]
+
+
+def gaps(terms):
+    """Seconds without any leader, one number for each time."""
+    found, end = [], None
+    for term in terms:
+        if end is not None and term.first > end:
+            found.append((term.first - end) / NS)
+        end = max(end or 0, term.last)
+    return found
+
+
+def read_resource(path):
+    """What the fenced resource wrote: counts, and a finding for each write that it took after one with a newer token."""
+    counts, found, newest = collections.Counter(), [], 0
+    if os.path.exists(path):
+        with open(path) as f:
+            for text in f:
+                words = text.split()
+                if len(words) != 4 or not text.endswith("\n"):
+                    continue
+                verdict, token, name = words[0], int(words[1]), words[2]
+                counts[verdict] += 1
+                if verdict == "accepted" and token < newest:
+                    found.append(Finding("resource", OTHER, f"a write of token {token} ({name}) was taken after {newest}"))
+                if verdict == "accepted":
+                    newest = max(newest, token)
+    return counts, found
+
+
+def judge(terms, lease_ends_ms, windows, tokens=True):
+    """All findings about the terms."""
+    found = overlaps(terms, windows)
+    if tokens:
+        found += token_order(terms) + two_nodes(terms) + past_lease(terms, lease_ends_ms, windows)
+    return found
