@@ -228,16 +228,20 @@ class Campaign:
         """Returns the summary."""
         self.set_up()
         self.go()
-        self.nemesis_counts = dict(self.nemesis.counts)
         lacking = self.lacking()
-        self.end_nodes()
+        counts = dict(self.nemesis.counts)
+        if self.no_guard:  # nothing ends as it should there
+            self.nemesis.stop()
+        else:
+            self.end_nodes()
         terms = checker.read_terms(self.beats, self.service.tokens)
         written, refused_late = checker.read_resource(self.journal)
         found = self.findings + self.leftovers.findings + self.zombies.findings + self.judged(terms) + refused_late
-        return self.summary(terms, written, found, lacking)
+        return self.summary(counts, terms, written, found, lacking)
 
-    def summary(self, terms, written, found, lacking):
+    def summary(self, counts, terms, written, found, lacking):
         pauses = checker.gaps(terms)
+        late, seconds = checker.overlapped(terms)
         by_class = collections.Counter(f"{f.kind}, {f.window}" for f in found)
         return {
             "store": self.service.name,
@@ -246,12 +250,14 @@ class Campaign:
             "nodes": self.count,
             "ttl_s": self.ttl_s,
             "seconds": round(processes.boottime() - self.begun),
-            "faults": self.nemesis_counts,
+            "faults": counts,
             "faults_missed": dict(self.nemesis.missed),
             "fates_of_answers": self.service.fates() if hasattr(self.service, "fates") else {},
             "both_frozen_windows": len(self.windows),
             "storms": self.nemesis.storms,
             "elections": len(terms),
+            "elections_while_another_ran": late,
+            "seconds_of_two": round(seconds, 2),
             "leases_known": sum(term.token in self.lease_ends for term in terms),
             "runs": sum(node.number for node in self.nodes),
             "exit_codes": {str(code): count for code, count in sorted(self.exits.items())},

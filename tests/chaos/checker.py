@@ -70,6 +70,17 @@ def overlaps(terms, windows):
     return found
 
 
+def overlapped(terms):
+    """How many terms began while an earlier one still ran, and for how many seconds more than one ran."""
+    count, seconds, end = 0, 0.0, None
+    for term in terms:
+        if end is not None and term.first <= end:
+            count += 1
+            seconds += (min(end, term.last) - term.first) / NS
+        end = max(end or 0, term.last)
+    return count, seconds
+
+
 def token_order(terms):
     wrong = [(a, b) for a, b in zip(terms, terms[1:]) if a.token is None or b.token is None or b.token <= a.token]
     return [Finding("token", OTHER, f"tokens don't grow: {a.token} ({a.node}), then {b.token} ({b.node})") for a, b in wrong]

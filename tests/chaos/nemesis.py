@@ -42,7 +42,7 @@ class Nemesis:
         chance, ttl_s = self.chance, self.world.ttl_s
         self.storms += 1
         self.healed = None
-        length = chance.uniform(1.0, 3.5) * ttl_s
+        length = chance.uniform(1.0, 3.0) * ttl_s
         self.storm_end = now + length
         for _ in range(chance.randint(4, 7)):
             begin = now + chance.uniform(0, 0.7) * length
@@ -96,7 +96,7 @@ class Nemesis:
     def heal(self, now):
         self.world.heal()
         self.healed = now
-        self.calm_until = now + self.chance.uniform(0.5, 1.5) * self.world.ttl_s
+        self.calm_until = now + self.chance.uniform(0.3, 1.0) * self.world.ttl_s
         self.world.note("calm")
 
     def led_since(self, now):

@@ -51,11 +51,12 @@ class Node:
         """A command that behaves one way or another."""
         chance = self.world.chance
         words = [self.world.child, "-n", self.run_name, *self.world.job_options()]
-        if chance.random() < 0.5:
-            words += ["-d", str(int(chance.uniform(0.3, 3) * self.world.ttl_s * 1000))]
-        for option, share in (("-i", 0.2), ("-g", 0.3), ("-s", 0.3)):
-            words += [option] if chance.random() < share else []
-        words += ["-c", str(chance.choice((0, 0, 1, 2))), "-l", str(chance.choice((0, 0, 100, 400)))]
+        if chance.random() < 0.7:
+            words += ["-d", str(int(chance.uniform(0.2, 2.5) * self.world.ttl_s * 1000))]
+        words += ["-l", str(chance.choice((0, 0, 100, 400)))]
+        if self.world.guarded:  # a peer's promise, if any, is about the command alone
+            words += [option for option, share in (("-i", 0.2), ("-g", 0.3), ("-s", 0.3)) if chance.random() < share]
+            words += ["-c", str(chance.choice((0, 0, 1, 2)))]
         return [*words, self.world.beats]
 
     # --- its parts ---

@@ -164,7 +164,7 @@ class EtcdService:
         return self.common
 
     def wrap(self, node, job):
-        return ["etcdctl", "lock", f"--ttl={max(2, round(self.world.ttl_s))}", LOCK, *job]
+        return ["etcdctl", "lock", f"--ttl={max(2, round(self.world.ttl_s))}", "--", LOCK, *job]
 
     def heal(self):
         pass
