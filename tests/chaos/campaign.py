@@ -145,7 +145,9 @@ class Campaign:
         processes.become_subreaper()
         self.network = Network(self.count)
         words = [sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "resource.py")]
-        self.resource = subprocess.Popen([*words, self.socket, self.journal], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        self.resource = subprocess.Popen(
+            [*words, self.socket, self.journal], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+        )
         self.resource.stdout.readline()
         self.service = SERVICES[self.options.peer or self.options.store](self)
         self.nodes = [Node(self, index) for index in range(1, self.count + 1)]
@@ -170,8 +172,11 @@ class Campaign:
 
     def report_progress(self, now):
         leader = leading_node(self.nodes, self.beats)
-        print(f"{now - self.begun:5.0f} s: {self.nemesis.storms} storms, {sum(self.nemesis.counts.values())} faults, "
-              f"{sum(node.number for node in self.nodes)} runs, {leader.run_name if leader else 'nobody'} leads", flush=True)
+        print(
+            f"{now - self.begun:5.0f} s: {self.nemesis.storms} storms, {sum(self.nemesis.counts.values())} faults, "
+            f"{sum(node.number for node in self.nodes)} runs, {leader.run_name if leader else 'nobody'} leads",
+            flush=True,
+        )
 
     def minimum_faults(self):
         return max(LEAST_FAULTS, int(FAULTS_A_MINUTE * self.options.minutes * 2 / self.ttl_s))
@@ -182,7 +187,11 @@ class Campaign:
     def lacking(self):
         """What there was too little of so far."""
         least = self.minimum_faults()
-        found = [f"{kind}: {self.nemesis.counts[kind]} of {least}" for kind in self.kinds if self.nemesis.counts[kind] < least]
+        found = [
+            f"{kind}: {self.nemesis.counts[kind]} of {least}"
+            for kind in self.kinds
+            if self.nemesis.counts[kind] < least
+        ]
         elections = len(checker.read_terms(self.beats, self.service.tokens))
         least = self.minimum_elections()
         return found + ([f"elections: {elections} of {least}"] if elections < least else [])
@@ -200,7 +209,10 @@ class Campaign:
 
     def broken_already(self):
         """A campaign that only shows that it would notice ends when it has."""
-        return any(f.kind == "overlap" and f.window == OTHER for f in self.judged(checker.read_terms(self.beats, self.service.tokens)))
+        return any(
+            f.kind == "overlap" and f.window == OTHER
+            for f in self.judged(checker.read_terms(self.beats, self.service.tokens))
+        )
 
     def judged(self, terms):
         return checker.judge(terms, self.lease_ends, self.windows, self.service.tokens)

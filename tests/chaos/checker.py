@@ -1,9 +1,9 @@
 """Judges a campaign by what it left in files: who led when, what was accepted, what the log says. Starts nothing.
 
-A term is what ran under one win of the lock: all lines of one token, or, for a lock without tokens, of one run. Two terms
-overlap where a line of the one isn't older than the first line of the other. A window is a span of time in which keeper
-and guard of one node were frozen together (or one of them frozen and the other dead): what an overlap owes to one is
-counted apart.
+A term is what ran under one win of the lock: all lines of one token, or, for a lock without tokens, of one run. Two
+terms overlap where a line of the one isn't older than the first line of the other. A window is a span of time in which
+keeper and guard of one node were frozen together, or the keeper frozen and the guard dead: what an overlap owes to one
+is counted apart.
 """
 import collections
 import os
@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "tools"))
 
 import stores  # noqa: E402
 
-FROZEN, OTHER = "both frozen", "any other"
+FROZEN, FROZEN_COMMAND, OTHER = "both frozen", "both frozen and the command itself", "any other"
 NS = 1_000_000_000
 
 # names: who wrote, to the time of its last line (boottime, ns). node: whose run it is.
@@ -48,6 +48,18 @@ def read_terms(path, by_token=True):
     return sorted((Term(key, **term) for key, term in found.items()), key=lambda term: term.first)
 
 
+def run_itself(names):
+    """Whether the command itself is among these, not only what it started."""
+    return any("." not in name for name in names)
+
+
+def window_of(node, begin, end, windows, names):
+    """The class of a finding that ran from begin to end, by these names."""
+    if not in_window(node, begin, end, windows):
+        return OTHER
+    return FROZEN_COMMAND if run_itself(names) else FROZEN
+
+
 def in_window(node, begin, end, windows):
     return any(w.node == node and w.begin <= end and begin <= w.end for w in windows)
 
@@ -60,12 +72,12 @@ def overlaps(terms, windows):
         for before in running:
             late = min(before.last, term.last) - term.first
             who = sorted(name for name, last in before.names.items() if last >= term.first)
-            frozen = in_window(before.node, term.first, before.last, windows)
+            window = window_of(before.node, term.first, before.last, windows, who)
             text = (
                 f"two at once for {late / 1e6:.0f} ms: {before.key} ({', '.join(who)}) went on after {term.key} "
                 f"({term.node}) began at {term.first / NS:.3f} s"
             )
-            found.append(Finding("overlap", FROZEN if frozen else OTHER, text))
+            found.append(Finding("overlap", window, text))
         running.append(term)
     return found
 
@@ -83,7 +95,9 @@ def overlapped(terms):
 
 def token_order(terms):
     wrong = [(a, b) for a, b in zip(terms, terms[1:]) if a.token is None or b.token is None or b.token <= a.token]
-    return [Finding("token", OTHER, f"tokens don't grow: {a.token} ({a.node}), then {b.token} ({b.node})") for a, b in wrong]
+    return [
+        Finding("token", OTHER, f"tokens don't grow: {a.token} ({a.node}), then {b.token} ({b.node})") for a, b in wrong
+    ]
 
 
 def past_lease(terms, lease_ends_ms, windows):
@@ -92,9 +106,10 @@ def past_lease(terms, lease_ends_ms, windows):
     for term in terms:
         late_ms = term.last_realtime_ms - lease_ends_ms.get(term.token, term.last_realtime_ms)
         if late_ms > 0:
-            frozen = in_window(term.node, term.last - late_ms * 1_000_000, term.last, windows)
-            text = f"token {term.token} ({term.node}) beat {late_ms} ms past its lease, at {term.last / NS:.3f} s"
-            found.append(Finding("past lease", FROZEN if frozen else OTHER, text))
+            begin = term.last - late_ms * 1_000_000
+            who = sorted(name for name, last in term.names.items() if last > begin)
+            text = f"token {term.token} ({', '.join(who)}) beat {late_ms} ms past its lease, at {term.last / NS:.3f} s"
+            found.append(Finding("past lease", window_of(term.node, begin, term.last, windows, who), text))
     return found
 
 
@@ -126,7 +141,9 @@ def read_resource(path):
                 verdict, token, name = words[0], int(words[1]), words[2]
                 counts[verdict] += 1
                 if verdict == "accepted" and token < newest:
-                    found.append(Finding("resource", OTHER, f"a write of token {token} ({name}) was taken after {newest}"))
+                    found.append(
+                        Finding("resource", OTHER, f"a write of token {token} ({name}) was taken after {newest}")
+                    )
                 if verdict == "accepted":
                     newest = max(newest, token)
     return counts, found

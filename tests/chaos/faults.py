@@ -1,5 +1,5 @@
-"""The faults, one generator function each: up to its `yield` it begins, after that it ends. One that finds nothing to hit
-returns before, and doesn't count.
+"""The faults, one generator function each: up to its `yield` it begins, after that it ends. One that finds nothing to
+hit returns before, and doesn't count.
 
 A fault takes (world, chance): chance is a random.Random of the nemesis.
 """
@@ -125,16 +125,20 @@ def link(begin, end):
 
 
 def proxy_mix(world, chance):
-    """Answers are delayed, cut, truncated, requests doubled, at random."""
+    """Answers are delayed, cut, truncated, requests doubled, at random: one node's, or all nodes'."""
     node = world.pick(chance)
-    if node is None or node.index in world.broken_proxies:
+    hit = [node] if node and chance.random() < 0.3 else world.nodes
+    hit = [node for node in hit if node.index not in world.broken_proxies]
+    if not hit:
         return
-    world.broken_proxies.add(node.index)
-    proxy = world.service.proxy(node)
-    proxy.mode(f"mix {chance.randrange(1 << 30)} {chance.uniform(0.2, 0.9):.2f} {chance.uniform(0.2, 1.5) * world.ttl_s:.2f}")
+    world.broken_proxies.update(node.index for node in hit)
+    share, seconds = chance.uniform(0.3, 0.9), chance.uniform(0.2, 1.5) * world.ttl_s
+    for node in hit:
+        world.service.proxy(node).mode(f"mix {chance.randrange(1 << 30)} {share:.2f} {seconds:.2f}")
     yield
-    proxy.mode("pass")
-    world.broken_proxies.discard(node.index)
+    for node in hit:
+        world.service.proxy(node).mode("pass")
+        world.broken_proxies.discard(node.index)
 
 
 # --- stores ---

@@ -1,4 +1,4 @@
-"""The nodes of a campaign: each runs one wrapper (leaderexec, or a peer) over and over, and is started again when it ends.
+"""The nodes of a campaign: each runs one wrapper (leaderexec, or a peer) over and over.
 
 A node's parts: the keeper (the process that we start), its guard where it has one, and the command below that. Knows
 which part is stopped or dead, and so when keeper and guard were out of action together.
@@ -40,7 +40,11 @@ class Node:
         command = world.wrap(self, self.job())
         environment = {**world.environment(self), boxes.MARK: world.mark(self.run_name)}
         self.run = processes.Run(
-            [*world.network.words(self.index), *command], world.folder, self.run_name, environment, start_new_session=True
+            [*world.network.words(self.index), *command],
+            world.folder,
+            self.run_name,
+            environment,
+            start_new_session=True,
         )
         for suffix in (".out", ".err"):
             old = os.path.join(world.folder, f"{self.name}-{self.number - KEPT_RUNS}{suffix}")
@@ -133,8 +137,8 @@ class Node:
 
 
 class Leftovers:
-    """Looks whether a run that has ended left anything running: at once, or where its keeper was killed, when its lease is
-    over at the latest."""
+    """Looks whether a run that has ended left anything running: at once, or where its keeper was killed, when its lease
+    is over at the latest."""
 
     def __init__(self, world):
         self.world, self.due, self.findings = world, [], []
@@ -152,7 +156,7 @@ class Leftovers:
             if found:
                 how = "was killed" if killed else "ended"
                 frozen = in_window(node, int((due - 2 * self.world.ttl_s) * NS), now_ns(), self.world.windows)
-                text = f"{run} {how}, and {len(found)} processes of its command still ran {now - due:.2f} s after they should have been gone"
+                text = f"{run} {how}, and {len(found)} processes of its command still ran {now - due:.2f} s too long"
                 self.findings.append(Finding("left behind", FROZEN if frozen else OTHER, text))
 
 
@@ -171,7 +175,9 @@ class Zombies:
                 if state and state[1] == "Z" and parent and parent[1] not in "TtD":
                     seen[pid] = self.seen.get(pid, now)
                     if now - seen[pid] > 1.0:
-                        self.findings.append(Finding("zombie", OTHER, f"{node.run_name}: {pid} ({state[0]}) isn't reaped by {parent[0]}"))
+                        self.findings.append(
+                            Finding("zombie", OTHER, f"{node.run_name}: {pid} ({state[0]}) isn't reaped by {parent[0]}")
+                        )
                         seen[pid] = now + 3600
         self.seen = seen
 

@@ -31,7 +31,15 @@ class LeaderexecService:
 
     def wrap(self, node, job):
         world = self.world
-        words = [world.binary, "--ttl", f"{int(world.ttl_s * 1000)}ms", "--poll", f"{int(world.ttl_s * 150)}ms", "--stop-timeout", "1s"]
+        words = [
+            world.binary,
+            "--ttl",
+            f"{int(world.ttl_s * 1000)}ms",
+            "--poll",
+            f"{int(world.ttl_s * 150)}ms",
+            "--stop-timeout",
+            "1s",
+        ]
         words += ["--node-id", node.run_name, "-v"]
         words += ["--on-loss", "rejoin"] if world.chance.random() < 0.3 else []
         return [*words, "--", *job]
@@ -49,13 +57,19 @@ class DirectoryService(LeaderexecService):
         super().__init__(world)
         self.disk = file_of(world.folder, "disk", "locks")
         self.hang = os.path.join(world.folder, "hang")
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "disk", os.path.dirname(self.disk)], check=True)
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "disk", os.path.dirname(self.disk)], check=True
+        )
         self.filler = os.path.join(os.path.dirname(self.disk), "filler")
         self.log = stores.DirectoryLog(self.disk, "locks/", LOCK)
 
     def environment(self, node):
         preloads = [self.world.tool("preload_fsync_hang.so"), *self.preloads()]
-        return {"LEADEREXEC_BUCKET": f"file:{self.disk}", "LD_PRELOAD": ":".join(preloads), "PRELOAD_FSYNC_HANG": self.hang}
+        return {
+            "LEADEREXEC_BUCKET": f"file:{self.disk}",
+            "LD_PRELOAD": ":".join(preloads),
+            "PRELOAD_FSYNC_HANG": self.hang,
+        }
 
     def fill(self):
         with open(self.filler, "wb", buffering=0) as f:

@@ -129,7 +129,9 @@ class Proxy:
             for writer in list(self.writers):
                 writer.transport.abort()
         elif self.server is None:
-            self.server = await asyncio.start_server(self.serve, sock=control.listen(self.port, self.address), limit=HEAD_MAX)
+            self.server = await asyncio.start_server(
+                self.serve, sock=control.listen(self.port, self.address), limit=HEAD_MAX
+            )
 
     async def serve(self, reader, writer):
         self.connections += 1
@@ -156,14 +158,21 @@ class Proxy:
                 if upstream is None:
                     upstream = await asyncio.open_connection(*self.target, limit=HEAD_MAX)
                 answers = []
-                for first in ([True, False] if verdict == "double" else [True]):
+                for first in [True, False] if verdict == "double" else [True]:
                     upstream[1].write(request.bytes())
                     answers.append(await read_message(upstream[0], method))
                     if answers[-1] is None:
                         return
                     status = int(answers[-1].first.split(" ")[1])
-                    self.log("answer", connection=connection, method=method, path=path, status=status,
-                             cut=verdict == "cut", fate=verdict if first else "second")
+                    self.log(
+                        "answer",
+                        connection=connection,
+                        method=method,
+                        path=path,
+                        status=status,
+                        cut=verdict == "cut",
+                        fate=verdict if first else "second",
+                    )
                 if not await self.deliver(writer, answers, verdict):
                     return
         except (OSError, asyncio.IncompleteReadError):

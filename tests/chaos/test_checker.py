@@ -1,0 +1,141 @@
+"""The judge itself: logs made by hand, with what it must find in them, and what it mustn't.
+
+    /usr/bin/python3 -m pytest -q tests/chaos/test_checker.py
+"""
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import pytest  # noqa: E402
+from checker import (
+    FROZEN,
+    FROZEN_COMMAND,
+    NS,
+    OTHER,
+    Window,
+    gaps,
+    judge,
+    overlapped,
+    read_resource,
+    read_terms,
+)  # noqa: E402
+
+MS = 1_000_000
+
+
+def beat(token, name, ms):
+    """A line at so many milliseconds, by both clocks."""
+    return f"beat {token} {name} 77 {ms * MS} {ms}\n"
+
+
+@pytest.fixture
+def terms_of(tmp_path):
+    def read(*lines, by_token=True):
+        (tmp_path / "beats").write_text("".join(lines))
+        return read_terms(str(tmp_path / "beats"), by_token)
+
+    return read
+
+
+def found(terms, ends=None, windows=(), tokens=True):
+    return [(f.kind, f.window) for f in judge(terms, ends or {}, windows, tokens)]
+
+
+ONE_AFTER_THE_OTHER = (beat(1, "n1-1", 1000), beat(1, "n1-1", 1010), beat(4, "n2-1", 1020), beat(4, "n2-1", 1030))
+LATE_BEAT = (beat(1, "n1-1", 1000), beat(4, "n2-1", 1020), beat(1, "n1-1", 1030), beat(4, "n2-1", 1040))
+
+
+def test_one_after_the_other_is_fine(terms_of):
+    assert found(terms_of(*ONE_AFTER_THE_OTHER), {1: 1010, 4: 1030}) == []
+
+
+def test_a_late_beat_is_an_overlap(terms_of):
+    assert found(terms_of(*LATE_BEAT)) == [("overlap", OTHER)]
+
+
+def test_a_beat_at_the_very_first_moment_of_the_next_is_an_overlap(terms_of):
+    assert found(terms_of(beat(1, "n1-1", 1000), beat(1, "n1-1", 1020), beat(4, "n2-1", 1020))) == [("overlap", OTHER)]
+
+
+def test_a_descendant_that_outlives_its_leader_is_an_overlap(terms_of):
+    terms = terms_of(beat(1, "n1-1", 1000), beat(4, "n2-1", 1020), beat(1, "n1-1.orphan", 1030), beat(4, "n2-1", 1040))
+    assert found(terms) == [("overlap", OTHER)]
+    assert "n1-1.orphan" in judge(terms, {}, ())[0].text and "(n1-1," not in judge(terms, {}, ())[0].text
+
+
+def test_one_that_goes_on_through_two_successors_overlaps_both(terms_of):
+    lines = beat(1, "n1-1", 1000), beat(4, "n2-1", 1020), beat(7, "n3-1", 1040), beat(1, "n1-1", 1050)
+    assert found(terms_of(*lines)) == [("overlap", OTHER)] * 2
+    assert overlapped(terms_of(*lines))[0] == 2
+
+
+def test_order_in_the_file_doesnt_matter(terms_of):
+    assert found(terms_of(*reversed(LATE_BEAT))) == [("overlap", OTHER)]
+
+
+def test_an_overlap_in_a_window_of_its_node_is_counted_apart(terms_of):
+    window = Window("n1", 900 * MS, 1025 * MS)
+    assert found(terms_of(*LATE_BEAT), windows=[window]) == [("overlap", FROZEN_COMMAND)]
+    by_a_child = (line.replace("1 n1-1", "1 n1-1.1") for line in LATE_BEAT)
+    assert found(terms_of(*by_a_child), windows=[window]) == [("overlap", FROZEN)]
+
+
+@pytest.mark.parametrize(
+    "window", [Window("n2", 900 * MS, 1100 * MS), Window("n1", 800 * MS, 1019 * MS), Window("n1", 1031 * MS, 1100 * MS)]
+)
+def test_another_nodes_window_or_another_time_excuses_nothing(terms_of, window):
+    assert found(terms_of(*LATE_BEAT), windows=[window]) == [("overlap", OTHER)]
+
+
+@pytest.mark.parametrize("second", [1, 3])
+def test_tokens_that_dont_grow_are_found(terms_of, second):
+    lines = beat(3, "n1-1", 1000), beat(second, "n2-1", 1020)
+    assert ("token", OTHER) in found(terms_of(*lines))
+
+
+def test_no_token_at_all_is_found(terms_of):
+    assert ("token", OTHER) in found(terms_of(beat(3, "n1-1", 1000), beat("-", "n2-1", 1020)))
+
+
+def test_a_token_given_twice_is_found(terms_of):
+    assert ("token", OTHER) in found(terms_of(beat(3, "n1-1", 1000), beat(3, "n1-2", 1020)))
+
+
+def test_a_beat_past_the_lease_is_found_though_nobody_followed(terms_of):
+    terms = terms_of(beat(1, "n1-1", 1000), beat(1, "n1-1", 1011))
+    assert found(terms, {1: 1011}) == []
+    assert found(terms, {1: 1010}) == [("past lease", OTHER)]
+    assert found(terms, {1: 1010}, [Window("n1", 0, 1010 * MS)]) == [("past lease", FROZEN_COMMAND)]
+
+
+def test_without_tokens_runs_are_compared(terms_of):
+    lines = beat("-", "n1-1", 1000), beat("-", "n2-1", 1020), beat("-", "n1-1", 1030)
+    assert found(terms_of(*lines, by_token=False), tokens=False) == [("overlap", OTHER)]
+
+
+def test_half_a_line_isnt_read(terms_of):
+    assert found(terms_of(*ONE_AFTER_THE_OTHER, beat(1, "n1-1", 1040).rstrip("\n"))) == []
+
+
+def test_time_without_a_leader_is_between_terms(terms_of):
+    lines = beat(1, "n1-1", 1000), beat(1, "n1-1", 2000), beat(4, "n2-1", 3500), beat(7, "n3-1", 3600)
+    assert gaps(terms_of(*lines)) == pytest.approx([1.5, 0.1])
+
+
+def test_the_overlaps_seconds_are_those_with_two(terms_of):
+    lines = beat(1, "n1-1", 1000), beat(1, "n1-1", 2000), beat(4, "n2-1", 1500), beat(4, "n2-1", 4000)
+    count, seconds = overlapped(terms_of(*lines))
+    assert count == 1 and seconds == pytest.approx(0.5)
+
+
+def test_a_resource_that_takes_an_old_token_is_found(tmp_path):
+    (tmp_path / "good").write_text("accepted 1 n1-1 5\naccepted 4 n2-1 6\nrefused 1 n1-1 7\naccepted 4 n2-1 8\n")
+    counts, wrong = read_resource(str(tmp_path / "good"))
+    assert dict(counts) == {"accepted": 3, "refused": 1} and wrong == []
+    (tmp_path / "bad").write_text("accepted 4 n2-1 6\naccepted 1 n1-1 7\n")
+    assert [f.kind for f in read_resource(str(tmp_path / "bad"))[1]] == ["resource"]
+
+
+def test_times_are_in_seconds_in_the_text(terms_of):
+    assert f"at {1020 * MS / NS:.3f} s" in judge(terms_of(*LATE_BEAT), {}, ())[0].text
