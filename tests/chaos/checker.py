@@ -130,7 +130,8 @@ def gaps(terms):
 
 
 def read_resource(path):
-    """What the fenced resource wrote: counts, and a finding for each write that it took after one with a newer token."""
+    """What the fenced resource wrote: counts, and a finding for each write that it took after one with a newer
+    token."""
     counts, found, newest = collections.Counter(), [], 0
     if os.path.exists(path):
         with open(path) as f:
