@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
+import traceback
 
 import boxes
 import checker
@@ -24,6 +25,7 @@ from services import CephService, DirectoryService, EtcdService
 
 SERVICES = {s.name: s for s in (DirectoryService, CephService, EtcdService)}
 STEP_S = 0.01
+ERRORS_MAX = 20
 END_S = 20  # for all nodes to end when told to
 REPORT_S = 60
 OVERTIME = 1.5  # so many times the minutes asked for, to come to the minimum on a slow machine
@@ -152,23 +154,34 @@ class Campaign:
         self.service = SERVICES[self.options.peer or self.options.store](self)
         self.nodes = [Node(self, index) for index in range(1, self.count + 1)]
         self.leftovers, self.zombies = Leftovers(self), Zombies(self)
+        self.lines = checker.Beats(self.beats, self.service.tokens)
         self.kinds = KINDS[self.service.name]
         self.nemesis = Nemesis(self, self.options.seed, self.kinds)
         self.begun = processes.boottime()
 
     def tick(self):
+        """One turn of everything that goes on by itself. An error of ours is kept, and fails the campaign at its end."""
         now = processes.boottime()
+        try:
+            self.look_after(now)
+        except Exception:
+            self.nemesis.errors.append(traceback.format_exc())
+            if len(self.nemesis.errors) > ERRORS_MAX:
+                raise
+        time.sleep(STEP_S)
+        return now
+
+    def look_after(self, now):
         for node in self.nodes:
             node.poll(now)
         self.leftovers.poll()
         if now >= self.next_look:
             self.next_look = now + 1
             self.reap()
+            self.lines.read()
         if now >= self.next_report:
             self.next_report = now + REPORT_S
             self.report_progress(now)
-        time.sleep(STEP_S)
-        return now
 
     def report_progress(self, now):
         leader = leading_node(self.nodes, self.beats)
@@ -192,7 +205,7 @@ class Campaign:
             for kind in self.kinds
             if self.nemesis.counts[kind] < least
         ]
-        elections = len(checker.read_terms(self.beats, self.service.tokens))
+        elections = len(self.terms())
         least = self.minimum_elections()
         return found + ([f"elections: {elections} of {least}"] if elections < least else [])
 
@@ -209,10 +222,11 @@ class Campaign:
 
     def broken_already(self):
         """A campaign that only shows that it would notice ends when it has."""
-        return any(
-            f.kind == "overlap" and f.window == OTHER
-            for f in self.judged(checker.read_terms(self.beats, self.service.tokens))
-        )
+        return any(f.kind == "overlap" and f.window == OTHER for f in self.judged(self.terms()))
+
+    def terms(self):
+        self.lines.read()
+        return self.lines.terms()
 
     def judged(self, terms):
         return checker.judge(terms, self.lease_ends, self.windows, self.service.tokens)
@@ -246,7 +260,7 @@ class Campaign:
             self.nemesis.stop()
         else:
             self.end_nodes()
-        terms = checker.read_terms(self.beats, self.service.tokens)
+        terms = self.terms()
         written, refused_late = checker.read_resource(self.journal)
         found = self.findings + self.leftovers.findings + self.zombies.findings + self.judged(terms) + refused_late
         return self.summary(counts, terms, written, found, lacking)
@@ -257,7 +271,7 @@ class Campaign:
         by_class = collections.Counter(f"{f.kind}, {f.window}" for f in found)
         return {
             "store": self.service.name,
-            "guard": not self.no_guard,
+            "guard": self.guarded and not self.no_guard,
             "seed": self.options.seed,
             "nodes": self.count,
             "ttl_s": self.ttl_s,

@@ -32,20 +32,39 @@ def node_of(name):
     return run_of(name).split("-")[0]
 
 
-def read_terms(path, by_token=True):
-    """The terms in order of their first line. by_token: False for a lock that gives none."""
-    found = {}
-    for line in stores.read_lines(path):
-        key = line.token if by_token else run_of(line.name)
-        term = found.get(key)
+class Beats:
+    """The file that all commands write to, read as it grows. by_token: False for a lock that gives no tokens."""
+
+    def __init__(self, path, by_token=True):
+        self.path, self.by_token, self.read_to, self.found = path, by_token, 0, {}
+
+    def read(self):
+        """Reads what has come since, whole lines only."""
+        if not os.path.exists(self.path):
+            return
+        with open(self.path, "rb") as f:
+            f.seek(self.read_to)
+            whole = f.read().rpartition(b"\n")
+        self.read_to += len(whole[0]) + len(whole[1])
+        for text in (whole[0] + whole[1]).decode(errors="replace").splitlines(keepends=True):
+            line = stores.line_of(text)
+            if line:
+                self.add(line)
+
+    def add(self, line):
+        key = line.token if self.by_token else run_of(line.name)
+        term = self.found.get(key)
         if term is None:
-            term = found[key] = {"token": line.token, "node": node_of(line.name), "first": line.boottime_ns, "last": 0}
-            term.update(last_realtime_ms=0, names={})
+            term = self.found[key] = {"token": line.token, "node": node_of(line.name), "first": line.boottime_ns}
+            term.update(last=0, last_realtime_ms=0, names={})
         term["first"] = min(term["first"], line.boottime_ns)
         term["last"] = max(term["last"], line.boottime_ns)
         term["last_realtime_ms"] = max(term["last_realtime_ms"], line.realtime_ms)
         term["names"][line.name] = max(term["names"].get(line.name, 0), line.boottime_ns)
-    return sorted((Term(key, **term) for key, term in found.items()), key=lambda term: term.first)
+
+    def terms(self):
+        """In order of their first line."""
+        return sorted((Term(key, **term) for key, term in self.found.items()), key=lambda term: term.first)
 
 
 def run_itself(names):

@@ -2,7 +2,7 @@
 
 The caller forks. The child is process 1 of the new namespaces; what it makes (links, other network namespaces, mounts,
 files, processes of whatever parent) is gone when it is, by whatever it ended, for the kernel sees to that. The caller
-stays outside, passes signals on, and removes the empty folder. If the caller is killed, the child is too.
+stays outside and passes signals on. If the caller is killed, the child is too.
 """
 import contextlib
 import ctypes
@@ -11,11 +11,12 @@ import select
 import signal
 import subprocess
 import sys
-import tempfile
 import traceback
 
 CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWNET = 0x00020000, 0x20000000, 0x40000000
 PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+RUN = "/run"  # where ip(8) keeps the names of namespaces: a file system of its own is mounted there
+FOLDER = RUN + "/chaos"  # in memory
 FAILED = 125  # the exit code when something of the enclosure itself fails
 
 
@@ -37,25 +38,25 @@ def raise_exit(number, _frame):
     sys.exit(128 + number)
 
 
-def enter(folder, megabytes):
+def enter(megabytes):
     """In the child: builds the place around us."""
     unshare(CLONE_NEWNS | CLONE_NEWNET)
     command("mount", "--make-rprivate", "/")
     command("mount", "-t", "proc", "proc", "/proc")
-    command("mount", "-t", "tmpfs", "-o", "mode=755", "run", "/run")  # where ip(8) keeps the names of namespaces
-    command("mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=755", "chaos", folder)
+    command("mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=755", "chaos", RUN)
+    os.mkdir(FOLDER)
     command("ip", "link", "set", "lo", "up")
 
 
-def child(parent, folder, megabytes, function):
+def child(parent, megabytes, function):
     ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
     if select.select([parent], [], [], 0)[0]:  # it went before we asked to be told
         os._exit(FAILED)
     os.close(parent)
     code = FAILED
     try:
-        enter(folder, megabytes)
-        code = function(folder)
+        enter(megabytes)
+        code = function(FOLDER)
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else FAILED
     except BaseException:
@@ -68,26 +69,22 @@ def child(parent, folder, megabytes, function):
 
 def run(function, megabytes=3000):
     """Calls function(folder) in there; returns its exit code."""
-    folder = tempfile.mkdtemp(prefix="leaderexec-chaos-")
     parent = os.pidfd_open(os.getpid())
-    told = {}
     try:
         for number in PASSED_ON:
             signal.signal(number, raise_exit)
         unshare(CLONE_NEWPID)
         signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
-        told["pid"] = os.fork()
-        if told["pid"] == 0:
+        pid = os.fork()
+        if pid == 0:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
-            child(parent, folder, megabytes, function)
+            child(parent, megabytes, function)
         for number in PASSED_ON:
-            signal.signal(number, lambda number, _frame: pass_on(told["pid"], number))
+            signal.signal(number, lambda number, _frame: pass_on(pid, number))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
-        return os.waitstatus_to_exitcode(os.waitpid(told["pid"], 0)[1])
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     finally:
         os.close(parent)
-        with contextlib.suppress(OSError):
-            os.rmdir(folder)
 
 
 def pass_on(pid, number):

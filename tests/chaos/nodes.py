@@ -53,15 +53,16 @@ class Node:
 
     def job(self):
         """A command that behaves one way or another."""
-        chance = self.world.chance
-        words = [self.world.child, "-n", self.run_name, *self.world.job_options()]
+        chance, world = self.world.chance, self.world
+        words = [world.child, "-n", self.run_name, *world.job_options(), "-l", str(chance.choice((0, 0, 100, 400)))]
         if chance.random() < 0.7:
-            words += ["-d", str(int(chance.uniform(0.2, 2.5) * self.world.ttl_s * 1000))]
-        words += ["-l", str(chance.choice((0, 0, 100, 400)))]
-        if self.world.guarded:  # a peer's promise, if any, is about the command alone
+            words += ["-d", str(int(chance.uniform(0.2, 2.5) * world.ttl_s * 1000))]
+        if world.guarded:
             words += [option for option, share in (("-i", 0.2), ("-g", 0.3), ("-s", 0.3)) if chance.random() < share]
             words += ["-c", str(chance.choice((0, 0, 1, 2)))]
-        return [*words, self.world.beats]
+        else:  # a peer says nothing of what the command starts; and what it loses mustn't disturb for minutes
+            words += ["-d", str(int(chance.uniform(0.5, 4) * world.ttl_s * 1000))]
+        return [*words, world.beats]
 
     # --- its parts ---
 

@@ -8,7 +8,8 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import pytest  # noqa: E402
-from checker import (
+from checker import (  # noqa: E402
+    Beats,
     FROZEN,
     FROZEN_COMMAND,
     NS,
@@ -18,8 +19,7 @@ from checker import (
     judge,
     overlapped,
     read_resource,
-    read_terms,
-)  # noqa: E402
+)
 
 MS = 1_000_000
 
@@ -32,8 +32,11 @@ def beat(token, name, ms):
 @pytest.fixture
 def terms_of(tmp_path):
     def read(*lines, by_token=True):
-        (tmp_path / "beats").write_text("".join(lines))
-        return read_terms(str(tmp_path / "beats"), by_token)
+        path = tmp_path / "beats"
+        path.write_text("".join(lines))
+        beats = Beats(str(path), by_token)
+        beats.read()
+        return beats.terms()
 
     return read
 
@@ -116,6 +119,15 @@ def test_without_tokens_runs_are_compared(terms_of):
 
 def test_half_a_line_isnt_read(terms_of):
     assert found(terms_of(*ONE_AFTER_THE_OTHER, beat(1, "n1-1", 1040).rstrip("\n"))) == []
+
+
+def test_a_file_that_grows_is_read_on(tmp_path):
+    path, whole = tmp_path / "beats", "".join(LATE_BEAT).encode()
+    beats = Beats(str(path))
+    for size in range(len(whole) + 1):
+        path.write_bytes(whole[:size])
+        beats.read()
+    assert [f.kind for f in judge(beats.terms(), {}, ())] == ["overlap"]
 
 
 def test_time_without_a_leader_is_between_terms(terms_of):

@@ -154,21 +154,22 @@ def lease_ends(found):
     }
 
 
-def read_lines(path):
-    """What the children wrote so far, a line at a time. One that is still being written doesn't count."""
-    try:
-        with open(path) as f:
-            for text in f:
-                words = text.split()
-                if text.endswith("\n") and len(words) == 6:
-                    token = int(words[1]) if words[1].isdigit() else None
-                    yield Line(words[0], token, words[2], int(words[3]), int(words[4]), int(words[5]))
-    except FileNotFoundError:
-        pass
+def line_of(text):
+    """One line that a child wrote; None for one that is still being written."""
+    words = text.split()
+    if not text.endswith("\n") or len(words) != 6:
+        return None
+    token = int(words[1]) if words[1].isdigit() else None
+    return Line(words[0], token, words[2], int(words[3]), int(words[4]), int(words[5]))
 
 
 def lines(path):
-    return list(read_lines(path))
+    """What the children wrote so far."""
+    try:
+        with open(path) as f:
+            return [line for line in map(line_of, f) if line]
+    except FileNotFoundError:
+        return []
 
 
 def terms(path):
