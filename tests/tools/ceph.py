@@ -130,7 +130,8 @@ class Gateway:
 
     def stop(self):
         end(self.process)
-        self.ceph.processes.remove(self.process)
+        if self.process in self.ceph.processes:
+            self.ceph.processes.remove(self.process)
 
 
 def end(process):
