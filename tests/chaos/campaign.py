@@ -41,7 +41,7 @@ class Campaign:
         self.child = self.tool("child")
         self.chance = random.Random(f"{options.seed}-nodes")
         self.beats, self.journal = os.path.join(folder, "beats"), os.path.join(folder, "resource.journal")
-        self.socket = os.path.join(folder, "resource")
+        self.socket, self.stalls, self.helpers = os.path.join(folder, "resource"), os.path.join(folder, "stalls"), []
         self.windows, self.findings, self.lease_ends, self.read_slots = [], [], {}, set()
         self.exits, self.told, self.notes = collections.Counter(), collections.Counter(), collections.deque(maxlen=4000)
         self.hogs, self.full_disks, self.broken_links, self.broken_proxies = 0, 0, set(), set()
@@ -143,24 +143,32 @@ class Campaign:
 
     # --- its course ---
 
+    def helper(self, script, *arguments):
+        """Starts one of the programs here, which says when it is ready, and ends with us."""
+        words = [sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), script), *arguments]
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        if not process.stdout.readline():
+            raise RuntimeError(f"{script} doesn't start")
+        self.helpers.append(process)
+
     def set_up(self):
         processes.become_subreaper()
         self.network = Network(self.count)
-        words = [sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "resource.py")]
-        self.resource = subprocess.Popen(
-            [*words, self.socket, self.journal], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
-        )
-        self.resource.stdout.readline()
+        self.helper("resource.py", self.socket, self.journal)
+        margin_s = 0.02 * self.ttl_s + max(0.25, 0.05 * self.ttl_s)
+        self.helper("metronome.py", str(margin_s), self.stalls)
         self.service = SERVICES[self.options.peer or self.options.store](self)
         self.nodes = [Node(self, index) for index in range(1, self.count + 1)]
         self.leftovers, self.zombies = Leftovers(self), Zombies(self)
         self.lines = checker.Beats(self.beats, self.service.tokens)
         self.kinds = KINDS[self.service.name]
+        if self.no_guard:  # what only a guard withstands, so that it is missed soon
+            self.kinds = {kind: self.kinds[kind] for kind in ("keeper killed", "keeper stopped")}
         self.nemesis = Nemesis(self, self.options.seed, self.kinds)
         self.begun = processes.boottime()
 
     def tick(self):
-        """One turn of everything that goes on by itself. An error of ours is kept, and fails the campaign at its end."""
+        """One turn of what goes on by itself. An error of ours is kept, and fails the campaign at its end."""
         now = processes.boottime()
         try:
             self.look_after(now)
@@ -229,7 +237,8 @@ class Campaign:
         return self.lines.terms()
 
     def judged(self, terms):
-        return checker.judge(terms, self.lease_ends, self.windows, self.service.tokens)
+        stalls = checker.read_stalls(self.stalls)
+        return checker.judge(terms, self.lease_ends, self.windows, self.service.tokens, stalls)
 
     def end_nodes(self):
         """Tells all nodes to end; what doesn't, or leaves something, is a finding."""
@@ -268,6 +277,7 @@ class Campaign:
     def summary(self, counts, terms, written, found, lacking):
         pauses = checker.gaps(terms)
         late, seconds = checker.overlapped(terms)
+        stalls = [(end - begin) / checker.NS for begin, end in checker.read_stalls(self.stalls)]
         by_class = collections.Counter(f"{f.kind}, {f.window}" for f in found)
         return {
             "store": self.service.name,
@@ -280,6 +290,8 @@ class Campaign:
             "faults_missed": dict(self.nemesis.missed),
             "fates_of_answers": self.service.fates() if hasattr(self.service, "fates") else {},
             "both_frozen_windows": len(self.windows),
+            "machine_stood_still": len(stalls),
+            "longest_standstill_s": round(max(stalls, default=0), 2),
             "storms": self.nemesis.storms,
             "elections": len(terms),
             "elections_while_another_ran": late,

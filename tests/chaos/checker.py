@@ -15,6 +15,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "tools"))
 import stores  # noqa: E402
 
 FROZEN, FROZEN_COMMAND, OTHER = "both frozen", "both frozen and the command itself", "any other"
+STALLED = "machine stood still"  # for all alike, longer than a lease's margin: excuses no overlap
+STALL_GRACE_NS = 250_000_000  # after it, everybody wants to run at once
 NS = 1_000_000_000
 
 # names: who wrote, to the time of its last line (boottime, ns). node: whose run it is.
@@ -119,7 +121,7 @@ def token_order(terms):
     ]
 
 
-def past_lease(terms, lease_ends_ms, windows):
+def past_lease(terms, lease_ends_ms, windows, stalls=()):
     """What ran past its lease's end as the log tells it, by the wall clock, which both sides wrote."""
     found = []
     for term in terms:
@@ -128,7 +130,10 @@ def past_lease(terms, lease_ends_ms, windows):
             begin = term.last - late_ms * 1_000_000
             who = sorted(name for name, last in term.names.items() if last > begin)
             text = f"token {term.token} ({', '.join(who)}) beat {late_ms} ms past its lease, at {term.last / NS:.3f} s"
-            found.append(Finding("past lease", window_of(term.node, begin, term.last, windows, who), text))
+            window = window_of(term.node, begin, term.last, windows, who)
+            if window == OTHER and any(a <= term.last and begin <= b + STALL_GRACE_NS for a, b in stalls):
+                window = STALLED
+            found.append(Finding("past lease", window, text))
     return found
 
 
@@ -169,9 +174,17 @@ def read_resource(path):
     return counts, found
 
 
-def judge(terms, lease_ends_ms, windows, tokens=True):
+def read_stalls(path):
+    """(begin, end) in ns, from the metronome."""
+    if not os.path.exists(path):
+        return []
+    with open(path) as f:
+        return [tuple(map(int, text.split())) for text in f if text.endswith("\n")]
+
+
+def judge(terms, lease_ends_ms, windows, tokens=True, stalls=()):
     """All findings about the terms."""
     found = overlaps(terms, windows)
     if tokens:
-        found += token_order(terms) + two_nodes(terms) + past_lease(terms, lease_ends_ms, windows)
+        found += token_order(terms) + two_nodes(terms) + past_lease(terms, lease_ends_ms, windows, stalls)
     return found

@@ -14,6 +14,7 @@ from checker import (  # noqa: E402
     FROZEN_COMMAND,
     NS,
     OTHER,
+    STALLED,
     Window,
     gaps,
     judge,
@@ -110,6 +111,14 @@ def test_a_beat_past_the_lease_is_found_though_nobody_followed(terms_of):
     assert found(terms, {1: 1011}) == []
     assert found(terms, {1: 1010}) == [("past lease", OTHER)]
     assert found(terms, {1: 1010}, [Window("n1", 0, 1010 * MS)]) == [("past lease", FROZEN_COMMAND)]
+
+
+def test_a_machine_that_stood_still_excuses_a_late_beat_but_no_overlap(terms_of):
+    terms, still = terms_of(beat(1, "n1-1", 1000), beat(1, "n1-1", 1500)), [(1010 * MS, 1499 * MS)]
+    assert [f.window for f in judge(terms, {1: 1400}, (), stalls=still)] == [STALLED]
+    assert [f.window for f in judge(terms, {1: 1400}, (), stalls=[(500 * MS, 1100 * MS)])] == [OTHER]
+    assert [f.window for f in judge(terms, {1: 1400}, (), stalls=[(1501 * MS, 2000 * MS)])] == [OTHER]
+    assert [f.window for f in judge(terms_of(*LATE_BEAT), {}, (), stalls=[(900 * MS, 1029 * MS)])] == [OTHER]
 
 
 def test_without_tokens_runs_are_compared(terms_of):
