@@ -6,6 +6,7 @@ import collections
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -31,6 +32,7 @@ REPORT_S = 60
 OVERTIME = 1.5  # so many times the minutes asked for, to come to the minimum on a slow machine
 FAULTS_A_MINUTE, LEAST_FAULTS = 0.8, 2  # of each kind
 ELECTIONS_A_MINUTE, LEAST_ELECTIONS = 8, 20  # at a TTL of 2 s
+SHORT_MINUTES = 1.5  # that have LEAST_ELECTIONS
 
 
 class Campaign:
@@ -96,7 +98,8 @@ class Campaign:
         self.exits[node.run.code] += 1
         self.note(f"{node.run_name} ended with {node.run.code}")
         if node.run.code == 125:
-            self.told[(node.run.err().splitlines() or [""])[-1][:200]] += 1
+            last = (node.run.err().splitlines() or [""])[-1].removeprefix("leaderexec: ")
+            self.told[re.sub("[0-9]+", "N", last)[:160]] += 1  # the same whatever the slot, port or time
         if crash := crash_of(node):
             self.add(Finding("crash", OTHER, crash))
         self.leftovers.add(node)
@@ -203,7 +206,8 @@ class Campaign:
         return max(LEAST_FAULTS, int(FAULTS_A_MINUTE * self.options.minutes * 2 / self.ttl_s))
 
     def minimum_elections(self):
-        return max(LEAST_ELECTIONS, int(ELECTIONS_A_MINUTE * self.options.minutes * 2 / self.ttl_s))
+        turns = self.options.minutes * 2 / self.ttl_s  # minutes, at a TTL of 2 s
+        return max(int(ELECTIONS_A_MINUTE * turns), round(LEAST_ELECTIONS * min(1, turns / SHORT_MINUTES)))
 
     def lacking(self):
         """What there was too little of so far."""
@@ -299,7 +303,7 @@ class Campaign:
             "leases_known": sum(term.token in self.lease_ends for term in terms),
             "runs": sum(node.number for node in self.nodes),
             "exit_codes": {str(code): count for code, count in sorted(self.exits.items())},
-            "refusals_to_start": dict(self.told.most_common(8)),
+            "last_words_of_125": dict(self.told.most_common(8)),
             "without_leader_s": round(sum(pauses), 1),
             "longest_without_leader_s": round(max(pauses, default=0), 1),
             "resource": dict(written),

@@ -77,8 +77,7 @@ static bool echo_failed(const struct options *o) { return o->echo && write(STDOU
 static void write_to_resource(const char *name) {
     const char *token = getenv("LEADEREXEC_TOKEN");
     char line[256];
-    int length =
-        snprintf(line, sizeof(line), "%s %s %" PRId64 "\n", token ? token : "-", name, now_ns(CLOCK_BOOTTIME));
+    int length = snprintf(line, sizeof(line), "%s %s %" PRId64 "\n", token ? token : "-", name, now_ns(CLOCK_BOOTTIME));
     if (length > 0) {
         (void)!send(resource_fd, line, (size_t)length, MSG_DONTWAIT);
     }

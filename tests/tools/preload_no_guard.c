@@ -1,6 +1,6 @@
 /* An LD_PRELOAD library: a guard without power. The process that names itself "le-guard" sends no signal, arms no timer
- * of the kernel's, and what it starts isn't told of its death. So a campaign can show that it would notice the lack of a
- * guard, with the very program that is shipped. */
+ * of the kernel's, and what it starts isn't told of its death. So a campaign can show that it would notice the lack of
+ * a guard, with the very program that is shipped. */
 #include <dlfcn.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -22,7 +22,8 @@ int prctl(int option, ...) {
         given[i] = va_arg(arguments, unsigned long);
     }
     va_end(arguments);
-    if (option == PR_SET_NAME && strcmp((const char *)given[0], "le-guard") == 0) { /* NOLINT: a name comes as a number */
+    if (option == PR_SET_NAME &&
+        strcmp((const char *)given[0], "le-guard") == 0) { /* NOLINT: a name comes as a number */
         is_guard = true;
     }
     if (is_guard && option == PR_SET_PDEATHSIG) {
