@@ -217,6 +217,8 @@ class Campaign:
             for kind in self.kinds
             if self.nemesis.counts[kind] < least
         ]
+        fates = self.service.fates()
+        found += [f"answers {fate}: {count} of {least}" for fate, count in fates.items() if count < least]
         elections = len(self.terms())
         least = self.minimum_elections()
         return found + ([f"elections: {elections} of {least}"] if elections < least else [])
@@ -292,7 +294,7 @@ class Campaign:
             "seconds": round(processes.boottime() - self.begun),
             "faults": counts,
             "faults_missed": dict(self.nemesis.missed),
-            "fates_of_answers": self.service.fates() if hasattr(self.service, "fates") else {},
+            "fates_of_answers": self.service.fates(),
             "both_frozen_windows": len(self.windows),
             "machine_stood_still": len(stalls),
             "longest_standstill_s": round(max(stalls, default=0), 2),

@@ -127,12 +127,12 @@ def link(begin, end):
 def proxy_mix(world, chance):
     """Answers are delayed, cut, truncated, requests doubled, at random: one node's, or all nodes'."""
     node = world.pick(chance)
-    hit = [node] if node and chance.random() < 0.3 else world.nodes
+    hit = [node] if node and chance.random() < 0.2 else world.nodes
     hit = [node for node in hit if node.index not in world.broken_proxies]
     if not hit:
         return
     world.broken_proxies.update(node.index for node in hit)
-    share, seconds = chance.uniform(0.3, 0.9), chance.uniform(0.2, 1.5) * world.ttl_s
+    share, seconds = chance.uniform(0.5, 0.95), chance.uniform(0.2, 1.5) * world.ttl_s
     for node in hit:
         world.service.proxy(node).mode(f"mix {chance.randrange(1 << 30)} {share:.2f} {seconds:.2f}")
     yield
@@ -202,6 +202,7 @@ LINKS = {
     "requests lost": link("mute", "unmute"),
     "answers lost": link("deafen", "undeafen"),
 }
+OFTEN = ("answers garbled",)  # for it is four faults in one
 KINDS = {
     "directory": {**PROCESSES, "disk full": disk_full, "disk hangs": disk_hang},
     "ceph": {

@@ -11,6 +11,7 @@ import random
 import traceback
 
 import processes
+from faults import OFTEN
 
 RETRY_S = 0.1
 PATIENCE_S = 30  # for a leader, once all is healed, and five TTLs more
@@ -31,7 +32,7 @@ class Nemesis:
         if self.again:
             return self.again.pop()
         if not self.deck:
-            self.deck = list(self.kinds)
+            self.deck = [*self.kinds, *(kind for kind in OFTEN if kind in self.kinds)]
             self.chance.shuffle(self.deck)
         return self.deck.pop()
 

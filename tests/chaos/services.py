@@ -1,7 +1,7 @@
 """What the nodes lock by: a directory, a Ceph behind a proxy for each node, or, for comparison, an etcd.
 
 Each has name, guarded (whether its wrapper has a guard), tokens (whether the command gets one), environment(node),
-wrap(node, job), log (to read leases from, or None), heal(), stop().
+wrap(node, job), log (to read leases from, or None), heal(), fates(), stop().
 """
 import os
 import subprocess
@@ -43,6 +43,10 @@ class LeaderexecService:
         words += ["--node-id", node.run_name, "-v"]
         words += ["--on-loss", "rejoin"] if world.chance.random() < 0.3 else []
         return [*words, "--", *job]
+
+    def fates(self):
+        """How many answers a proxy has spoilt, by how."""
+        return {}
 
     def preloads(self):
         return [self.world.tool("preload_no_guard.so")] if self.world.no_guard else []
@@ -136,13 +140,13 @@ class CephService(LeaderexecService):
             self.gateway.start()
 
     def fates(self):
-        """How many answers each fate of the proxies' "mix" has met."""
-        found = {}
+        """Of the mode "mix"."""
+        found = dict.fromkeys(("delayed", "cut", "truncate", "double"), 0)
         for proxy in self.proxies:
             for entry in proxy.log():
                 fate = entry.get("fate")
-                if entry["event"] == "answer" and fate not in (None, "second"):
-                    found[fate] = found.get(fate, 0) + 1
+                if entry["event"] == "answer" and fate in found:
+                    found[fate] += 1
         return found
 
     def stop(self):
@@ -176,6 +180,9 @@ class EtcdService:
 
     def environment(self, node):
         return self.common
+
+    def fates(self):
+        return {}
 
     def wrap(self, node, job):
         return ["etcdctl", "lock", f"--ttl={max(2, round(self.world.ttl_s))}", "--", LOCK, *job]
