@@ -295,7 +295,7 @@ class Campaign:
             "faults": counts,
             "faults_missed": dict(self.nemesis.missed),
             "fates_of_answers": self.service.fates(),
-            "both_frozen_windows": len(self.windows),
+            "windows": dict(collections.Counter(window.how for window in self.windows)),
             "machine_stood_still": len(stalls),
             "longest_standstill_s": round(max(stalls, default=0), 2),
             "storms": self.nemesis.storms,

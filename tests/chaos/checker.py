@@ -14,15 +14,16 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "tools"))
 
 import stores  # noqa: E402
 
-FROZEN, FROZEN_COMMAND, OTHER = "both frozen", "both frozen and the command itself", "any other"
+FROZEN, GUARD_KILLED, OTHER = "both frozen", "keeper frozen and guard killed", "any other"
+ITSELF = ", the command itself"  # added to these two where not only what it had started went on
 STALLED = "machine stood still"  # for all alike, longer than a lease's margin: excuses no overlap
 STALL_GRACE_NS = 250_000_000  # after it, everybody wants to run at once
 NS = 1_000_000_000
 
 # names: who wrote, to the time of its last line (boottime, ns). node: whose run it is.
 Term = collections.namedtuple("Term", "key token node first last last_realtime_ms names")
-Window = collections.namedtuple("Window", "node begin end")  # boottime, ns
-Finding = collections.namedtuple("Finding", "kind window text")  # window: FROZEN or OTHER
+Window = collections.namedtuple("Window", "node begin end how")  # boottime, ns; how: FROZEN or GUARD_KILLED
+Finding = collections.namedtuple("Finding", "kind window text")  # window: one of the classes above
 
 
 def run_of(name):
@@ -69,20 +70,13 @@ class Beats:
         return sorted((Term(key, **term) for key, term in self.found.items()), key=lambda term: term.first)
 
 
-def run_itself(names):
-    """Whether the command itself is among these, not only what it started."""
-    return any("." not in name for name in names)
-
-
-def window_of(node, begin, end, windows, names):
+def window_of(node, begin, end, windows, names=()):
     """The class of a finding that ran from begin to end, by these names."""
-    if not in_window(node, begin, end, windows):
+    found = [w.how for w in windows if w.node == node and w.begin <= end and begin <= w.end]
+    if not found:
         return OTHER
-    return FROZEN_COMMAND if run_itself(names) else FROZEN
-
-
-def in_window(node, begin, end, windows):
-    return any(w.node == node and w.begin <= end and begin <= w.end for w in windows)
+    itself = any("." not in name for name in names)
+    return (GUARD_KILLED if GUARD_KILLED in found else FROZEN) + (ITSELF if itself else "")
 
 
 def overlaps(terms, windows):

@@ -36,9 +36,11 @@ def keeper_stop(world, chance):
 
 def guard_kill(world, chance):
     node = world.pick(chance, leading=True)
-    if node is None or node.was_killed or not node.signal(node.guard(), KILL):
+    if node is None or node.was_killed or node.guard() is None:
         return
-    yield
+    node.guard_killed = True
+    if node.signal(node.guard(), KILL):
+        yield
 
 
 def guard_stop(world, chance):

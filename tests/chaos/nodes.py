@@ -8,7 +8,7 @@ import signal
 
 import boxes
 import processes
-from checker import FROZEN, NS, OTHER, Finding, Window, in_window, run_of
+from checker import FROZEN, GUARD_KILLED, NS, OTHER, Finding, Window, run_of, window_of
 
 GUARD_NAME = "le-guard"
 WINDOW_GRACE_S = 1.0  # what continues after a freeze needs a moment to kill
@@ -26,7 +26,7 @@ class Node:
         self.world, self.index, self.name = world, index, f"n{index}"
         self.number, self.run, self.start_due = 0, None, 0.0
         self.window_begin = None
-        self.was_killed = False  # this run's keeper, by the nemesis
+        self.was_killed = self.guard_killed = False  # this run's keeper, and guard, by the nemesis
         self.known_guard = None  # this run's, once seen
 
     @property
@@ -35,7 +35,7 @@ class Node:
 
     def start(self):
         self.number += 1
-        self.was_killed, self.known_guard = False, None
+        self.was_killed, self.guard_killed, self.known_guard = False, False, None
         world = self.world
         command = world.wrap(self, self.job())
         environment = {**world.environment(self), boxes.MARK: world.mark(self.run_name)}
@@ -120,7 +120,8 @@ class Node:
     def end_window(self):
         if self.window_begin is not None:
             end = now_ns() + int(WINDOW_GRACE_S * NS)
-            self.world.windows.append(Window(self.name, self.window_begin, end))
+            how = GUARD_KILLED if self.guard_killed else FROZEN
+            self.world.windows.append(Window(self.name, self.window_begin, end, how))
             self.window_begin = None
 
     def poll(self, now):
@@ -156,9 +157,9 @@ class Leftovers:
             found = boxes.commands_of(self.world.mark(run))
             if found:
                 how = "was killed" if killed else "ended"
-                frozen = in_window(node, int((due - 2 * self.world.ttl_s) * NS), now_ns(), self.world.windows)
+                window = window_of(node, int((due - 2 * self.world.ttl_s) * NS), now_ns(), self.world.windows)
                 text = f"{run} {how}, and {len(found)} processes of its command still ran {now - due:.2f} s too long"
-                self.findings.append(Finding("left behind", FROZEN if frozen else OTHER, text))
+                self.findings.append(Finding("left behind", window, text))
 
 
 class Zombies:

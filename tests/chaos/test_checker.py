@@ -11,7 +11,8 @@ import pytest  # noqa: E402
 from checker import (  # noqa: E402
     Beats,
     FROZEN,
-    FROZEN_COMMAND,
+    GUARD_KILLED,
+    ITSELF,
     NS,
     OTHER,
     STALLED,
@@ -79,14 +80,21 @@ def test_order_in_the_file_doesnt_matter(terms_of):
 
 
 def test_an_overlap_in_a_window_of_its_node_is_counted_apart(terms_of):
-    window = Window("n1", 900 * MS, 1025 * MS)
-    assert found(terms_of(*LATE_BEAT), windows=[window]) == [("overlap", FROZEN_COMMAND)]
+    window = Window("n1", 900 * MS, 1025 * MS, FROZEN)
+    assert found(terms_of(*LATE_BEAT), windows=[window]) == [("overlap", FROZEN + ITSELF)]
+    killed = Window("n1", 900 * MS, 1025 * MS, GUARD_KILLED)
+    assert found(terms_of(*LATE_BEAT), windows=[window, killed]) == [("overlap", GUARD_KILLED + ITSELF)]
     by_a_child = (line.replace("1 n1-1", "1 n1-1.1") for line in LATE_BEAT)
     assert found(terms_of(*by_a_child), windows=[window]) == [("overlap", FROZEN)]
 
 
 @pytest.mark.parametrize(
-    "window", [Window("n2", 900 * MS, 1100 * MS), Window("n1", 800 * MS, 1019 * MS), Window("n1", 1031 * MS, 1100 * MS)]
+    "window",
+    [
+        Window("n2", 900 * MS, 1100 * MS, FROZEN),
+        Window("n1", 800 * MS, 1019 * MS, FROZEN),
+        Window("n1", 1031 * MS, 1100 * MS, FROZEN),
+    ],
 )
 def test_another_nodes_window_or_another_time_excuses_nothing(terms_of, window):
     assert found(terms_of(*LATE_BEAT), windows=[window]) == [("overlap", OTHER)]
@@ -110,7 +118,7 @@ def test_a_beat_past_the_lease_is_found_though_nobody_followed(terms_of):
     terms = terms_of(beat(1, "n1-1", 1000), beat(1, "n1-1", 1011))
     assert found(terms, {1: 1011}) == []
     assert found(terms, {1: 1010}) == [("past lease", OTHER)]
-    assert found(terms, {1: 1010}, [Window("n1", 0, 1010 * MS)]) == [("past lease", FROZEN_COMMAND)]
+    assert found(terms, {1: 1010}, [Window("n1", 0, 1010 * MS, FROZEN)]) == [("past lease", FROZEN + ITSELF)]
 
 
 def test_a_machine_that_stood_still_excuses_a_late_beat_but_no_overlap(terms_of):
