@@ -23,8 +23,8 @@ byte lane[2 * NODES];
 #define TWO_LANES true
 #endif
 
-/* Between looking and writing passes less time than a request takes there and back, or any (SLOW). Then a reading of the
- * slot, sent when the answers to both claims are known, finds everything written that had passed the look before. */
+/* Between looking and writing passes less time than a request takes there and back, or any (SLOW). Then a reading
+ * of the slot, sent when the answers to both claims are known, finds everything written that had passed the look before. */
 #if NODES > 2
 #define between (is_between(0) || is_between(1) || is_between(2))
 #else

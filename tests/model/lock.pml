@@ -5,7 +5,8 @@
  * be taken need not be taken now: that is how keepers pause and messages are late. Only one thing is sure to happen in
  * time: the guard kills the child before the tick after its deadline.
  *
- * params.pml: sizes and variants. store.pml: log and messages. node.pml: what a node does. README.md: what it covers. */
+ * params.pml: sizes and variants. store.pml: log and messages. node.pml: what a node does.
+ * README.md: what it covers. */
 #include "params.pml"
 
 byte log[SLOTS + 2]; /* slot s: what it holds; slot 0 and the one behind the last stay empty */

@@ -1,5 +1,5 @@
 /* Sizes, durations and variants of the model: everything that tests/model/run sets with -D, and what follows from it.
- * A unit of time is a tick. The numbers are small so that all states can be searched; README.md says why they suffice. */
+ * A unit of time is a tick. The numbers are small so that all states can be searched. */
 
 #ifndef NODES
 #define NODES 3
@@ -48,8 +48,8 @@
 #define FORGETFUL 1
 #endif
 
-/* What a slot holds. A claim shows its nonce: no two writes under way or in the log have the same. A renewal needs none:
- * one leadership writes one renewal to a slot. */
+/* What a slot holds. A claim shows its nonce: no two writes under way or in the log have the same. A renewal needs
+ * none: one leadership writes one renewal to a slot. */
 #define NOTHING 0
 #define VACANCY 1
 #define EVICT 2

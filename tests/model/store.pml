@@ -1,6 +1,6 @@
 /* The store: a log whose slots are created once, and the writes on their way to it. A write that nobody waits for any
- * more (its sender gave it up or crashed) is a ghost; it may arrive much later, or never. Where the store isn't one that
- * creates once, lanes.pml takes the place of what is behind LANES here. */
+ * more (its sender gave it up or crashed) is a ghost; it may arrive much later, or never. Where the store isn't one
+ * that creates once, lanes.pml takes the place of what is behind LANES here. */
 
 byte ghost_what[GHOSTS];
 byte ghost_slot[GHOSTS];
@@ -72,7 +72,8 @@ inline become_ghost(i) {
  * created or exists, or that of the read after exists. */
 #define answered(i) (what[i] != NOTHING && log[seen[i] + 1] != NOTHING)
 #define is_created_twice(i) (false)
-#define lists_own(i) (true) /* TRIM: a step of its own, CHECKING; else nothing was trimmed, and it is the head when it lands */
+/* TRIM: a step of its own, CHECKING; else nothing was trimmed, and it is the head when it lands. */
+#define lists_own(i) (true)
 #ifdef OWN_BY_NAME
 #define is_mine(i) (log[seen[i] + 1] == what[i] || (is_claim_of(what[i], i) && is_claim_of(log[seen[i] + 1], i)))
 #else
@@ -94,7 +95,7 @@ proctype network() {
 #endif
 #define GHOST(g)                                                                                                       \
     :: d_step { ghost_what[g] != NOTHING && is_empty(ghost_slot[g]) ->                                                 \
-           slot = ghost_slot[g]; put(slot, ghost_what[g]); slot = 0; tidy() }                                                  \
+           slot = ghost_slot[g]; put(slot, ghost_what[g]); slot = 0; tidy() }                                         \
     :: d_step { ghost_what[g] != NOTHING -> drop_ghost(g, true); tidy() }
     GHOST(0)
 #if GHOSTS > 1

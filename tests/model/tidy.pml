@@ -4,8 +4,8 @@
  * Where the store creates a slot once, and reads aren't stale where slots are trimmed (FORGETFUL):
  * - A candidate whose head isn't the newest can do nothing of consequence before it looks again, for the slot that it
  *   could claim is taken. It might as well know nothing.
- * - What a slot behind the head holds matters only to the node whose write is answered from there, and who made an entry
- *   only to a node that can still know it for its own.
+ * - What a slot behind the head holds matters only to the node whose write is answered from there, and who made an
+ *   entry only to a node that can still know it for its own.
  * - Numbers count only by their order: when nobody refers to the lowest slot any more, all of them move down by one. So
  *   the log is endless, though SLOTS slots are in view at a time (not where slots are trimmed).
  * Nodes are alike: they are sorted. REMEMBER leaves all this out; so do lanes. */
@@ -58,7 +58,8 @@ static void forget_knowledge(int i)
     int late = is_late(i);
     if (now.mode[i] == WATCHING && now.log[now.top] == EVICT && now.seen[i] + 1 == now.top && now.top > 1)
         now.seen[i] = now.top; /* an evict changes nothing: it is as good as seen */
-    if (((now.mode[i] == WATCHING && !has_looked(i)) || now.mode[i] == LOST) && now.seen[i] < now.top) now.seen[i] = now.wait[i] = 0;
+    if (((now.mode[i] == WATCHING && !has_looked(i)) || now.mode[i] == LOST) && now.seen[i] < now.top)
+        now.seen[i] = now.wait[i] = 0;
     if (late && now.log[1] == PAST) now.seen[i] = 0;
     if (now.mode[i] == LEADING && now.lease[i] == 0 && !now.child[i]) now.left[i] = 0;
 }
