@@ -84,8 +84,9 @@ static void draw_bad_store(struct scenario *s, struct chance *c) {
     s->stale_most_ns = chance_spread(c, NS_PER_S, 300 * NS_PER_S);
 }
 
-/* A retention so short that trimming, late appends and stale reads meet; reads stay fresher than that, by the store's
- * clock, as the protocol asks for. */
+/* A retention so short that trimming, late appends and stale reads meet. By the store's clock reads stay fresher than
+ * that less a TTL: a look that is older, and a claim after it that takes its time, can meet a slot that was written and
+ * trimmed since, and a listing as stale as that shows it as the head (tests/model, case reads-too-stale). */
 static void draw_short_retention(struct scenario *s, struct chance *c) {
     int64_t ttl_ns = 0;
     for (int i = 0; i < s->machines; i++) ttl_ns = s->config[i].ttl_ns > ttl_ns ? s->config[i].ttl_ns : ttl_ns;
@@ -95,7 +96,7 @@ static void draw_short_retention(struct scenario *s, struct chance *c) {
         s->config[i].retention_ns = retention_ns;
         s->config[i].look_timeout_ns = retention_ns / 50; /* in reality 10 s of an hour */
     }
-    s->stale_most_ns = retention_ns - retention_ns / 50 - 2 * s->modified_skew_ms * NS_PER_MS - 2 * NS_PER_S;
+    s->stale_most_ns = retention_ns - ttl_ns - retention_ns / 50 - 2 * s->modified_skew_ms * NS_PER_MS - 2 * NS_PER_S;
     s->late_most_ns = chance_spread(c, retention_ns / 4, 4 * retention_ns);
     s->again_most_ns = chance_spread(c, retention_ns / 4, 4 * retention_ns);
     s->pause_most_ns = chance_spread(c, retention_ns / 4, 4 * retention_ns);
