@@ -1,7 +1,7 @@
 /* Runs one transcript over the election and holds what it does against what the transcript says.
  *
- *   runner FILE           exit 0: as written; 1: not so, with the first difference; 2: the transcript itself is wrong,
- *                         or the election did what none may ever do
+ *   runner FILE...        exit 0: as written; 1: not so, with the first difference; 2: the transcript itself is wrong,
+ *                         or the election did what none may ever do. Ends with the first FILE of which one is true
  *   runner --print FILE   the transcript with what really happens in place of what it says: for a writer, who then
  *                         holds every line against the rules; nothing is written to FILE
  *
@@ -120,20 +120,27 @@ static int run(struct transcript *t, struct script *script, bool print) {
     return 2;
 }
 
-int main(int argc, char **argv) {
-    bool print = argc == 3 && strcmp(argv[1], "--print") == 0;
-    if (argc != 2 && !print) {
-        fprintf(stderr, "usage: %s [--print] FILE\n", argv[0]);
-        return 2;
-    }
+static int run_file(const char *path, bool print) {
     struct transcript *transcript = calloc(1, sizeof *transcript);
     struct script *script = calloc(1, sizeof *script);
     int code = 2;
     if (transcript == NULL || script == NULL)
         fputs("out of memory\n", stderr);
-    else if (load(transcript, argv[argc - 1]) == 0)
+    else if (load(transcript, path) == 0)
         code = run(transcript, script, print);
     free(transcript);
     free(script);
+    return code;
+}
+
+int main(int argc, char **argv) {
+    bool print = argc == 3 && strcmp(argv[1], "--print") == 0;
+    if (argc < 2 || (argc == 2 && argv[1][0] == '-')) {
+        fprintf(stderr, "usage: %s FILE... | --print FILE\n", argv[0]);
+        return 2;
+    }
+    if (print) return run_file(argv[2], true);
+    int code = 0;
+    for (int i = 1; i < argc && code == 0; i++) code = run_file(argv[i], false);
     return code;
 }
