@@ -1,0 +1,125 @@
+"""A copy of the sources under build-mutants/ that mutants are made in, its build, and the checks that should kill them.
+
+Knows nothing of where mutants come from: `run` (one rule of the design broken at a time) and `mechanical` (every
+condition and assignment, one at a time) do. A check returns None where it sees nothing wrong, else one line that says
+what it saw.
+"""
+
+import fcntl
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PACKAGES = ["libcmocka-dev", "python3-clang-14"]
+COPIED = ("meson.build", "lib", "cmd", "tests")
+TARGETS = {
+    "sim": "tests/sim/sim",
+    "scenarios": "tests/scenarios/scenario-runner",
+    "guard-step": "tests/unit/test-guard-step",
+}
+# No sanitizer, no hardening: thousands of runs are wanted. Mutants needn't be free of warnings.
+OPTIONS = ["-Doptimization=1", "-Ddebug=false", "-Dwerror=false", "-Dwarning_level=0"]
+HANGS_S = 60
+
+
+class Tree:
+    """The copy and its build; one process at a time may have it."""
+
+    def __init__(self, name):
+        self.folder = ROOT / "build-mutants" / name
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.lock = open(self.folder.with_suffix(".lock"), "w")
+        fcntl.flock(self.lock, fcntl.LOCK_EX)
+        self.copy()
+
+    def copy(self):
+        """Brings the copy up to date. What is the same stays untouched, so that ninja leaves it alone."""
+        wanted = {}
+        for top in COPIED:
+            paths = [ROOT / top] if (ROOT / top).is_file() else sorted((ROOT / top).rglob("*"))
+            for path in paths:
+                if path.is_file() and "__pycache__" not in path.parts:
+                    wanted[path.relative_to(ROOT)] = path
+        for top in COPIED[1:]:
+            for path in sorted((self.folder / top).rglob("*")):
+                if path.is_file() and path.relative_to(self.folder) not in wanted:
+                    path.unlink()
+        for relative, path in wanted.items():
+            self.write(relative, path.read_bytes())
+            shutil.copymode(path, self.folder / relative)
+
+    def write(self, relative, content):
+        path = self.folder / relative
+        if not path.is_file() or path.read_bytes() != content:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
+    def restore(self, relative):
+        self.write(relative, (ROOT / relative).read_bytes())
+
+    def set_up(self, targets):
+        """The first build: installs what is missing, by the project's own script."""
+        script = 'source "$1"; shift; need_packages "${build_packages[@]}" $1; root=$2; build build "$3" "${@:4}"'
+        arguments = [ROOT / "scripts/setup", " ".join(PACKAGES), self.folder, " ".join(targets), *OPTIONS]
+        subprocess.run(["bash", "-euo", "pipefail", "-c", script, "mutants", *arguments], check=True)
+
+    def build(self, targets):
+        """Brings targets up to date; None, or the compiler's first complaint."""
+        command = ["ninja", "-C", self.folder / "build", *targets]
+        ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        if ended.returncode == 0:
+            return None
+        return next((line for line in ended.stdout.splitlines() if " error: " in line), ended.stdout.strip()[-500:])
+
+    def program(self, name):
+        return self.folder / "build" / TARGETS.get(name, f"tests/unit/test-{name}")
+
+
+def ends_well(command, mutant=0, hangs_s=HANGS_S):
+    """Runs a check. Returns (None, output), or (exit code or "hangs", output)."""
+    environment = dict(os.environ, MUTANT=str(mutant), CMOCKA_MESSAGE_OUTPUT="STDOUT")
+    try:
+        ended = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, env=environment, timeout=hangs_s, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return "hangs", ""
+    output = (ended.stdout + ended.stderr).decode(errors="replace")
+    return (None if ended.returncode == 0 else ended.returncode), output
+
+
+def assertion(output):
+    found = re.search(r"^.*: ([^:]+: )?Assertion `(.*)' failed", output, re.MULTILINE)
+    return f"assertion {found[2]}" if found else None
+
+
+def scenarios(program, mutant=0, hangs_s=HANGS_S):
+    code, output = ends_well([program, *sorted((ROOT / "tests/scenarios").glob("*.txt"))], mutant, hangs_s)
+    if code is None:
+        return None
+    found = re.search(r"^\S*/([^/]+)\.txt:\d+: ", output, re.MULTILINE)
+    return found[1] if found else assertion(output) or f"scenarios: {code}"
+
+
+def unit(program, mutant=0, hangs_s=HANGS_S):
+    code, output = ends_well([program], mutant, hangs_s)
+    if code is None:
+        return None
+    found = re.search(r"^\[  FAILED  \] (?!\d)(\S+)", output, re.MULTILINE)
+    return f"{program.name}: {found[1] if found else assertion(output) or code}"
+
+
+def sim(program, profile, runs, seed=1, mutant=0, hangs_s=HANGS_S):
+    """Returns None, or what it said; for `again`, the failing seed is the last word in brackets."""
+    command = [program, "--profile", profile, "--seed", str(seed), "--runs", str(runs), "--hours", "2", "--quiet"]
+    code, output = ends_well(command, mutant, hangs_s)
+    if code is None:
+        return None
+    found = re.search(r"^seed (\d+) \((\w+)\): (.*)$", output, re.MULTILINE)
+    if not found:
+        return f"sim: {assertion(output) or code} ({profile})"
+    said = (assertion(output) or found[3]) if code == 3 else found[3]
+    return f"{said} ({profile}, seed {found[1]})"
