@@ -17,9 +17,7 @@ int64_t lease_most_kill_after_ns(int64_t ttl_ns) { return ttl_ns / 3 - 100 * NS_
 
 int64_t lease_default_kill_after_ns(int64_t ttl_ns) {
     int64_t ns = ttl_ns / 8;
-    if (ns > 10 * NS_PER_S) ns = 10 * NS_PER_S;
-    int64_t most_ns = lease_most_kill_after_ns(ttl_ns);
-    return ns < most_ns ? ns : most_ns;
+    return ns < 10 * NS_PER_S ? ns : 10 * NS_PER_S;
 }
 
 int64_t lease_default_request_timeout_ns(int64_t ttl_ns) {

@@ -14,7 +14,8 @@ int64_t lease_with_drift_ns(int64_t ttl_ns);
 /* 2 % of ttl + max(250 ms, 5 % of ttl), rounded up: everything of ours is dead so long before its lease ends. */
 int64_t lease_margin_ns(int64_t ttl_ns);
 
-/* ttl / 8, at most 10 s; less where margin leaves no room for it: the default of --kill-after. */
+/* ttl / 8, at most 10 s: the default of --kill-after. The margin leaves room for it for every ttl from
+ * LEASE_TTL_MIN_MS on. */
 int64_t lease_default_kill_after_ns(int64_t ttl_ns);
 
 /* ttl / 6, at most 10 s: the default of --request-timeout. */
