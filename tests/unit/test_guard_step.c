@@ -404,6 +404,7 @@ static void killing_goes_on_in_rounds_that_slow_down(void **state) {
         expect_kill(&scene);
         assert_true(scene.last.wake_ns >= now_ns && scene.last.wake_ns <= now_ns + 100 * NS_PER_MS);
         now_ns = scene.last.wake_ns;
+        if (rounds == 400) assert_true(now_ns < 12 * S); /* what dies slowly is still met often */
     }
     assert_int_equal(scene.last.wake_ns - scene.guard.round_ns, 0);
     tick(&scene, now_ns - 1);
@@ -444,6 +445,21 @@ static void a_terminal_stop_is_answered_where_nobody_else_would(void **state) {
     tick(&scene, wake_ns);
     expect_signal(&scene, 0, GUARD_SIGNAL_GROUP, SIGCONT);
     assert_int_equal(scene.last.wake_ns, 7 * S);
+}
+
+/* The stop continues it already. What comes later would be for another stop, of which somebody will tell. */
+static void a_continuation_that_was_due_is_dropped_by_a_stop(void **state) {
+    (void)state;
+    struct guard_config config = usual;
+    config.answer_stops = true;
+    struct scene scene;
+    start_with(&scene, &config);
+    told(&scene, 2 * S, GUARD_COMMAND_STOPPED, SIGTTIN);
+    told(&scene, 2 * S, GUARD_TOLD_SHUTDOWN, SIGTERM);
+    expect_stop(&scene, SIGTERM);
+    assert_int_equal(scene.last.wake_ns, 9 * S);
+    tick(&scene, 3 * S);
+    expect_actions(&scene, 0);
 }
 
 static void a_stop_is_left_to_the_shell_where_there_is_one(void **state) {
@@ -539,6 +555,7 @@ int main(void) {
         cmocka_unit_test(killing_goes_on_in_rounds_that_slow_down),
         cmocka_unit_test(signals_are_passed_on_while_there_is_a_command),
         cmocka_unit_test(a_terminal_stop_is_answered_where_nobody_else_would),
+        cmocka_unit_test(a_continuation_that_was_due_is_dropped_by_a_stop),
         cmocka_unit_test(a_stop_is_left_to_the_shell_where_there_is_one),
         cmocka_unit_test(a_guard_serves_one_run_after_the_other),
         cmocka_unit_test(a_start_while_something_runs_changes_nothing),
