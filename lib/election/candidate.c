@@ -53,7 +53,6 @@ static void looked(struct step *s) {
     if (newest_of(&high) > e->head.seq || deleted) head_found(s, newest_of(&high), high.empty ? NULL : &high, NULL);
     e->newcomer = false;
     if (s->event->now.wait_ns < head_due_ns(e)) {
-        e->next_look_ns = s->event->now.wait_ns;
         e->failed_looks = 0;
         enter(s, ELECTION_WATCHING);
     } else if (e->signal != 0) { /* told while claiming, and the claim isn't what keeps the lock */
@@ -101,9 +100,8 @@ static void watched(struct step *s, const struct election_lane *l) {
     struct election *e = s->e;
     int64_t now_ns = s->event->now.wait_ns;
     bool is_next = l->seq == e->head.seq + 1;
-    if (l->outcome == OUTCOME_DONE && is_next) {
+    if (l->outcome == OUTCOME_DONE && is_next) { /* and on at once: one slot a poll would fall behind for ever */
         head_found(s, l->seq, NULL, &l->slot);
-        e->next_look_ns = now_ns; /* one slot a poll would fall behind for ever */
     } else if (l->outcome == OUTCOME_DONE || (l->outcome == OUTCOME_ABSENT && !is_next)) {
         head_read(s, l->outcome == OUTCOME_DONE ? &l->slot : NULL);
         e->next_look_ns = e->head.known || l->outcome == OUTCOME_ABSENT ? now_ns + poll_delay_ns(s) : now_ns;
@@ -121,7 +119,6 @@ static bool settled(struct step *s) {
     if (!owes_a_wait(s) &&
         keeps_for_us(
             e, &e->head.slot)) { /* a claim or renewal that we gave up got there after all; nothing of ours runs */
-        e->ending = ENDING_NONE;
         begin_releasing(s);
         return true;
     }

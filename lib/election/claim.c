@@ -26,7 +26,6 @@ void begin_claim(struct step *s) {
     e->claim = e->append.content;
     e->claimed_ns = s->event->now.lease_ns;
     e->checking = false;
-    e->created = 0;
 }
 
 static void refuse_store(struct step *s) {
@@ -85,7 +84,6 @@ static void judge(struct step *s) {
     } else if (listing.head_seq >
                e->append.seq) { /* the log went on without us: the slot had been trimmed, or evicted at once */
         head_found(s, listing.head_seq, &listing, NULL);
-        e->next_look_ns = s->event->now.wait_ns;
         if (e->signal != 0 && !ours)
             leave(s, 128 + e->signal);
         else
@@ -94,7 +92,6 @@ static void judge(struct step *s) {
         claim_stands(s);
     } else { /* another was there first */
         head_found(s, e->append.seq, NULL, &slot);
-        e->next_look_ns = s->event->now.wait_ns;
         if (e->signal != 0)
             leave(s, 128 + e->signal);
         else
@@ -105,9 +102,7 @@ static void judge(struct step *s) {
 static void check_claim(struct step *s) {
     struct election *e = s->e;
     const struct election_lane *list = &e->lane[0], *read = &e->lane[1];
-    bool refused =
-        (list->phase == LANE_BACKING_OFF && list->refused) || (read->phase == LANE_BACKING_OFF && read->refused);
-    if (refused && !e->waited) { /* it may write and not read */
+    if ((list->refused || read->refused) && !e->waited) { /* it may write and not read */
         report(s, REPORT_REFUSED);
         leave(s, 125);
         return;

@@ -64,7 +64,6 @@ void election_init(struct election *e, const struct election_config *config) {
     e->claim.kind = e->former_claim.kind = SLOT_VACANCY;
     e->child_after_ns = INT64_MIN;
     e->not_before_ns = INT64_MIN;
-    e->give_up_ns = e->next_look_ns = INT64_MIN;
 }
 
 void set_patience(struct step *s) {

@@ -217,7 +217,7 @@ struct election {
     int64_t claimed_ns;   /* lease clock, when the claim was first sent */
     int64_t lease_end_ns; /* lease clock */
     int64_t last_sent_ns; /* lease clock, of the newest entry in the log */
-    bool appending;       /* append is wanted and not yet in the log */
+    bool appending;       /* leading, stopping: append is wanted and not yet in the log */
     bool hurried;         /* the renewal was sent anew when two thirds of the TTL were over */
     bool child_running;
     bool child_started; /* since the claim */

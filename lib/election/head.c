@@ -59,7 +59,6 @@ void head_read(struct step *s, const struct slot *slot) {
         head->ttl_ns = slot->record.ttl_ms * NS_PER_MS;
         break;
     case SLOT_VACANCY:
-        head->ttl_ns = 0;
         break;
     case SLOT_UNREADABLE:
         report_holder(s, REPORT_UNREADABLE, slot, head->reading_seq);

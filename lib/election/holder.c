@@ -42,16 +42,12 @@ void begin_leading(struct step *s) {
     enter(s, ELECTION_LEADING);
     landed(s);
     e->token = e->append.seq;
-    e->ending = ENDING_NONE;
-    e->child_running = e->child_started = false;
     e->failed_looks = 0;
     e->waited = true; /* it works here: what is refused from now on is an outage */
-    if (e->signal != 0) {
-        e->ending = ENDING_SHUTDOWN;
+    if (e->signal != 0)
         begin_releasing(s);
-    } else {
+    else
         trim(s);
-    }
 }
 
 static void stop_child(struct step *s, enum election_stop how, int signal) {
@@ -71,7 +67,6 @@ static void end_leadership(struct step *s, enum election_ending ending, int sign
         if (lost) give_up_lanes(e);
     } else if (lost) {
         e->ending = ENDING_NONE; /* nothing ran: as if never won */
-        e->next_look_ns = s->event->now.wait_ns;
         enter(s, ELECTION_LOOKING);
     } else {
         begin_releasing(s);
@@ -112,7 +107,6 @@ static void renewal_met(struct step *s, const struct slot *slot) {
         end_leadership(s, ENDING_EVICTED, 0);
     } else {
         report_holder(s, REPORT_LOST_TO, slot, e->append.seq);
-        e->appending = false;
         head_found(s, e->append.seq, NULL, slot);
         end_leadership(s, ENDING_LOST, 0);
     }
@@ -193,7 +187,7 @@ static void finish(struct step *s) {
     bool again = e->config.rejoin && e->signal == 0;
     switch (e->ending) {
     case ENDING_NONE:
-        again = e->signal == 0; /* a claim given up and found again */
+        again = e->signal == 0; /* a claim given up and found again, or told while claiming */
         code = 128 + e->signal;
         break;
     case ENDING_CHILD:
@@ -201,7 +195,6 @@ static void finish(struct step *s) {
         code = e->child_end == CHILD_GUARD_LOST ? 125 : e->child_exit_code;
         break;
     case ENDING_SHUTDOWN:
-        again = false;
         code = e->child_started ? e->child_exit_code : 128 + e->signal;
         break;
     case ENDING_EVICTED:
@@ -262,7 +255,6 @@ void begin_releasing(struct step *s) {
     int64_t patience_ns = 2 * e->config.request_timeout_ns;
     if (patience_ns > RELEASE_MOST_NS) patience_ns = RELEASE_MOST_NS;
     enter(s, ELECTION_RELEASING);
-    e->appending = false;
     e->release_until_ns = s->event->now.lease_ns + patience_ns;
     if (owes_a_wait(s) &&
         e->former_ttl_ns > 0) { /* nothing of ours ran; the holder before us may yet: others wait for both */
