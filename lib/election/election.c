@@ -62,7 +62,6 @@ void election_init(struct election *e, const struct election_config *config) {
     e->config = *config;
     e->newcomer = true;
     e->claim.kind = e->former_claim.kind = SLOT_VACANCY;
-    e->child_after_ns = INT64_MIN;
     e->not_before_ns = INT64_MIN;
 }
 

@@ -35,8 +35,21 @@ bool text_number(const char *text, int64_t *number) {
     return *end == '\0';
 }
 
+/* "us" is the transcripts' own: the program's users have no such thing. */
+static bool microseconds(const char *text, int64_t *ns) {
+    char number[32];
+    size_t length = strlen(text);
+    if (length < 3 || length - 2 >= sizeof number || strcmp(text + length - 2, "us") != 0) return false;
+    memcpy(number, text, length - 2);
+    number[length - 2] = '\0';
+    if (!text_number(number, ns)) return false;
+    *ns *= 1000;
+    return true;
+}
+
 bool text_duration_ns(const char *text, int64_t *ns) {
     int64_t ms;
+    if (text != NULL && microseconds(text, ns)) return true;
     if (text == NULL || text_parse_duration(text, &ms) != 0) return false;
     *ns = ms * NS_PER_MS;
     return true;

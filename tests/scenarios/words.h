@@ -26,7 +26,8 @@ const char *words_take(struct words *words);
 /* Takes the next word where it is this one. Returns whether it was. */
 bool words_accept(struct words *words, const char *word);
 
-/* Takes the next word and reads it as a whole number or as a duration in ns. Returns whether it is one. */
+/* Takes the next word and reads it as a whole number or as a duration in ns (as the command line has them, and "us").
+ * Returns whether it is one. */
 bool words_number(struct words *words, int64_t *number);
 bool words_duration_ns(struct words *words, int64_t *ns);
 
