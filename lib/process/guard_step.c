@@ -102,8 +102,6 @@ static void told_start(struct step *s) {
     g->told = false;
     g->late_ns = 0;
     g->out_of_time = false;
-    g->exit_code = 0;
-    g->exec_errno = 0;
     if (s->event->now_ns >= stop_time_ns(g)) { /* the message came too late to begin anything */
         act(s, GUARD_REPORT)->out_of_time = true;
         return;

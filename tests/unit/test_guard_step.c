@@ -1,5 +1,4 @@
-/* The guard's decisions, on virtual time: TTL 10 s, margin 1 s, kill-after 2 s, so a lease from 0 stops at 7 s and
- * kills at 9 s. */
+/* The guard's decisions, on virtual time: a lease from 0 stops at 7 s and kills at 9 s (guard_scene.h). */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -8,78 +7,7 @@
 
 #include <cmocka.h>
 
-#include "base/clock.h"
-#include "process/guard_step.h"
-
-#define S NS_PER_S
-
-static const struct guard_config usual = {
-    .stop_signal = SIGTERM, .margin_ns = 1 * S, .kill_after_ns = 2 * S, .stop_timeout_ns = GUARD_NEVER};
-
-struct scene {
-    struct guard guard;
-    struct guard_actions last;
-};
-
-static void begin_with(struct scene *scene, const struct guard_config *config) { guard_init(&scene->guard, config); }
-
-static void happens(struct scene *scene, int64_t now_ns, struct guard_event event) {
-    event.now_ns = now_ns;
-    guard_step(&scene->guard, &event, &scene->last);
-}
-
-static void tick(struct scene *scene, int64_t now_ns) {
-    happens(scene, now_ns, (struct guard_event){.type = GUARD_TICKED});
-}
-
-static void expect_actions(const struct scene *scene, size_t count) { assert_int_equal(scene->last.count, count); }
-
-static void expect_signal(const struct scene *scene, size_t i, enum guard_action_type type, int signal) {
-    assert_true(i < scene->last.count);
-    assert_int_equal(scene->last.item[i].type, type);
-    assert_int_equal(scene->last.item[i].signal, signal);
-}
-
-static void expect_stop(const struct scene *scene, int signal) {
-    expect_actions(scene, 2);
-    expect_signal(scene, 0, GUARD_SIGNAL_COMMAND, signal);
-    expect_signal(scene, 1, GUARD_SIGNAL_COMMAND, SIGCONT);
-}
-
-static void expect_kill(const struct scene *scene) {
-    expect_actions(scene, 1);
-    assert_int_equal(scene->last.item[0].type, GUARD_KILL);
-}
-
-static void expect_report(const struct scene *scene, bool out_of_time, int exit_code) {
-    assert_true(scene->last.count >= 1);
-    assert_int_equal(scene->last.item[0].type, GUARD_REPORT);
-    assert_int_equal(scene->last.item[0].out_of_time, out_of_time);
-    assert_int_equal(scene->last.item[0].exit_code, exit_code);
-}
-
-static void start_with(struct scene *scene, const struct guard_config *config) {
-    begin_with(scene, config);
-    happens(scene, 0, (struct guard_event){.type = GUARD_TOLD_START, .token = 42, .lease_end_ns = 10 * S});
-}
-
-static void start(struct scene *scene) { start_with(scene, &usual); }
-
-static void extend(struct scene *scene, int64_t now_ns, int64_t lease_end_ns) {
-    happens(scene, now_ns, (struct guard_event){.type = GUARD_TOLD_EXTEND, .lease_end_ns = lease_end_ns});
-}
-
-static void told(struct scene *scene, int64_t now_ns, enum guard_event_type type, int signal) {
-    happens(scene, now_ns, (struct guard_event){.type = type, .signal = signal});
-}
-
-static void ended(struct scene *scene, int64_t now_ns, int exit_code) {
-    happens(scene, now_ns, (struct guard_event){.type = GUARD_COMMAND_ENDED, .exit_code = exit_code});
-}
-
-static void all_dead(struct scene *scene, int64_t now_ns) {
-    happens(scene, now_ns, (struct guard_event){.type = GUARD_ALL_DEAD});
-}
+#include "guard_scene.h"
 
 static void a_start_launches_the_command_with_its_token(void **state) {
     (void)state;
@@ -470,22 +398,6 @@ static void a_stop_is_left_to_the_shell_where_there_is_one(void **state) {
     expect_actions(&scene, 0);
 }
 
-static void a_guard_serves_one_run_after_the_other(void **state) {
-    (void)state;
-    struct scene scene;
-    start(&scene);
-    tick(&scene, 9 * S);
-    ended(&scene, 9 * S, 137);
-    all_dead(&scene, 9 * S);
-    happens(&scene, 20 * S, (struct guard_event){.type = GUARD_TOLD_START, .token = 57, .lease_end_ns = 30 * S});
-    expect_actions(&scene, 1);
-    assert_int_equal(scene.last.item[0].token, 57);
-    assert_int_equal(scene.last.wake_ns, 27 * S);
-    ended(&scene, 21 * S, 3);
-    all_dead(&scene, 21 * S);
-    expect_report(&scene, false, 3); /* nothing of the first run sticks */
-}
-
 static void a_start_while_something_runs_changes_nothing(void **state) {
     (void)state;
     struct scene scene;
@@ -557,7 +469,6 @@ int main(void) {
         cmocka_unit_test(a_terminal_stop_is_answered_where_nobody_else_would),
         cmocka_unit_test(a_continuation_that_was_due_is_dropped_by_a_stop),
         cmocka_unit_test(a_stop_is_left_to_the_shell_where_there_is_one),
-        cmocka_unit_test(a_guard_serves_one_run_after_the_other),
         cmocka_unit_test(a_start_while_something_runs_changes_nothing),
         cmocka_unit_test(no_order_of_events_lets_the_command_outlive_its_lease),
     };
