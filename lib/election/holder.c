@@ -161,8 +161,8 @@ void advance_leading(struct step *s) {
         return;
     }
     keep_lease(s);
-    bool fresh = now.lease_ns < e->last_sent_ns + e->config.ttl_ns / 3;
-    if (e->state != ELECTION_LEADING || e->child_running || e->appending || !fresh) return;
+    /* A claim known only late in its lease is being renewed now. */
+    if (e->state != ELECTION_LEADING || e->child_running || e->appending) return;
     if (now.wait_ns < e->child_after_ns) return;
     e->child_running = e->child_started = true;
     report_holder(s, REPORT_WON, &e->append.content, e->token);
