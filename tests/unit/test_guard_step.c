@@ -1,4 +1,5 @@
 /* The guard's decisions, on virtual time: a lease from 0 stops at 7 s and kills at 9 s (guard_scene.h). */
+#include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -39,6 +40,16 @@ static void the_end_of_a_command_alone_is_reported_at_once(void **state) {
     expect_report(&scene, false, 7);
     assert_int_equal(scene.last.wake_ns, GUARD_NEVER);
     assert_int_equal(scene.last.kill_ns, GUARD_NEVER);
+}
+
+static void what_kept_a_command_from_being_run_is_reported(void **state) {
+    (void)state;
+    struct scene scene;
+    start(&scene);
+    happens(&scene, 0, (struct guard_event){.type = GUARD_COMMAND_ENDED, .exit_code = 127, .exec_errno = ENOENT});
+    all_dead(&scene, 0);
+    expect_report(&scene, false, 127);
+    assert_int_equal(scene.last.item[0].exec_errno, ENOENT);
 }
 
 static void what_a_command_leaves_behind_is_asked_then_killed(void **state) {
@@ -366,6 +377,7 @@ static void a_terminal_stop_is_answered_where_nobody_else_would(void **state) {
     expect_signal(&scene, 0, GUARD_SIGNAL_GROUP, SIGCONT);
     told(&scene, 1 * S, GUARD_COMMAND_STOPPED, SIGSTOP); /* whoever did that knows why */
     expect_actions(&scene, 0);
+    assert_int_equal(scene.last.wake_ns, 7 * S);
     told(&scene, 2 * S, GUARD_COMMAND_STOPPED, SIGTTIN); /* would happen again at once */
     expect_actions(&scene, 0);
     int64_t wake_ns = scene.last.wake_ns;
@@ -373,6 +385,22 @@ static void a_terminal_stop_is_answered_where_nobody_else_would(void **state) {
     tick(&scene, wake_ns);
     expect_signal(&scene, 0, GUARD_SIGNAL_GROUP, SIGCONT);
     assert_int_equal(scene.last.wake_ns, 7 * S);
+}
+
+static void a_terminal_stop_is_answered_while_stopping_too(void **state) {
+    (void)state;
+    struct guard_config config = usual;
+    config.answer_stops = true;
+    struct scene scene;
+    start_with(&scene, &config);
+    told(&scene, 1 * S, GUARD_TOLD_SHUTDOWN, SIGTERM);
+    told(&scene, 2 * S, GUARD_COMMAND_STOPPED, SIGTSTP);
+    expect_actions(&scene, 1);
+    expect_signal(&scene, 0, GUARD_SIGNAL_GROUP, SIGCONT);
+    told(&scene, 2 * S, GUARD_COMMAND_STOPPED, SIGTTOU);
+    assert_int_equal(scene.last.wake_ns, 2 * S + 100 * NS_PER_MS);
+    tick(&scene, scene.last.wake_ns);
+    expect_signal(&scene, 0, GUARD_SIGNAL_GROUP, SIGCONT);
 }
 
 /* The stop continues it already. What comes later would be for another stop, of which somebody will tell. */
@@ -443,6 +471,7 @@ int main(void) {
         cmocka_unit_test(a_start_launches_the_command_with_its_token),
         cmocka_unit_test(a_start_read_too_late_launches_nothing),
         cmocka_unit_test(the_end_of_a_command_alone_is_reported_at_once),
+        cmocka_unit_test(what_kept_a_command_from_being_run_is_reported),
         cmocka_unit_test(what_a_command_leaves_behind_is_asked_then_killed),
         cmocka_unit_test(a_lease_that_isnt_renewed_stops_then_kills),
         cmocka_unit_test(a_guard_that_is_late_to_stop_kills_earlier),
@@ -467,6 +496,7 @@ int main(void) {
         cmocka_unit_test(killing_goes_on_in_rounds_that_slow_down),
         cmocka_unit_test(signals_are_passed_on_while_there_is_a_command),
         cmocka_unit_test(a_terminal_stop_is_answered_where_nobody_else_would),
+        cmocka_unit_test(a_terminal_stop_is_answered_while_stopping_too),
         cmocka_unit_test(a_continuation_that_was_due_is_dropped_by_a_stop),
         cmocka_unit_test(a_stop_is_left_to_the_shell_where_there_is_one),
         cmocka_unit_test(a_start_while_something_runs_changes_nothing),
