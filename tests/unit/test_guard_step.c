@@ -68,6 +68,18 @@ static void what_a_command_leaves_behind_is_asked_then_killed(void **state) {
     expect_report(&scene, false, 7); /* the command's own end counts */
 }
 
+static void what_is_left_behind_dies_with_the_lease_but_the_command_ended_by_itself(void **state) {
+    (void)state;
+    struct scene scene;
+    start(&scene);
+    ended(&scene, 6 * S, 7);
+    assert_int_equal(scene.last.wake_ns, 8 * S);
+    tick(&scene, 9 * S);
+    expect_kill(&scene);
+    all_dead(&scene, 9 * S);
+    expect_report(&scene, false, 7);
+}
+
 static void a_lease_that_isnt_renewed_stops_then_kills(void **state) {
     (void)state;
     struct scene scene;
@@ -401,6 +413,7 @@ static void a_terminal_stop_is_answered_while_stopping_too(void **state) {
     assert_int_equal(scene.last.wake_ns, 2 * S + 100 * NS_PER_MS);
     tick(&scene, scene.last.wake_ns);
     expect_signal(&scene, 0, GUARD_SIGNAL_GROUP, SIGCONT);
+    assert_int_equal(scene.last.wake_ns, 9 * S);
 }
 
 /* The stop continues it already. What comes later would be for another stop, of which somebody will tell. */
@@ -473,6 +486,7 @@ int main(void) {
         cmocka_unit_test(the_end_of_a_command_alone_is_reported_at_once),
         cmocka_unit_test(what_kept_a_command_from_being_run_is_reported),
         cmocka_unit_test(what_a_command_leaves_behind_is_asked_then_killed),
+        cmocka_unit_test(what_is_left_behind_dies_with_the_lease_but_the_command_ended_by_itself),
         cmocka_unit_test(a_lease_that_isnt_renewed_stops_then_kills),
         cmocka_unit_test(a_guard_that_is_late_to_stop_kills_earlier),
         cmocka_unit_test(woken_past_the_killing_time_it_kills_without_asking),
