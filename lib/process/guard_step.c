@@ -248,11 +248,8 @@ static int64_t wake_ns(const struct guard *g) {
 }
 
 void guard_init(struct guard *guard, const struct guard_config *config) {
-    memset(guard, 0, sizeof *guard);
+    memset(guard, 0, sizeof *guard); /* GUARD_IDLE; a start sets the rest */
     guard->config = *config;
-    guard->state = GUARD_IDLE;
-    guard->patience_ns = GUARD_NEVER;
-    guard->continue_ns = GUARD_NEVER;
 }
 
 void guard_step(struct guard *guard, const struct guard_event *event, struct guard_actions *actions) {
