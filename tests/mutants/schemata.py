@@ -9,6 +9,8 @@ So a single build tries hundreds of mutants. Each is an expression around the or
 Reads the file through clang's parser. assert() is left alone: it is a check, not something to check.
 """
 
+import glob
+
 import clang.cindex
 from clang.cindex import CursorKind as Kind
 
@@ -114,7 +116,9 @@ class Reader:
         elif inner is cursor and (assigns or steps):
             children = list(inner.get_children())
             left = self.text(children[-1] if self.is_sign(inner, ("=",)) else children[0])
-            self.add("delete", cursor, "(MUTANT_IS({n}) ? (" + left.replace("{", "{{").replace("}", "}}") + ") : ({x}))")
+            self.add(
+                "delete", cursor, "(MUTANT_IS({n}) ? (" + left.replace("{", "{{").replace("}", "}}") + ") : ({x}))"
+            )
 
     def walk(self, cursor, is_statement):
         children = list(cursor.get_children())
@@ -142,8 +146,6 @@ class Reader:
 
 def system_includes():
     """clang's own headers, which the library alone doesn't know."""
-    import glob
-
     return [f"-isystem{path}" for path in glob.glob("/usr/lib/gcc/*/*/include")]
 
 

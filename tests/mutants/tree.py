@@ -14,7 +14,6 @@ import signal
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PACKAGES = ["libcmocka-dev", "python3-clang-14"]
 COPIED = ("meson.build", "lib", "cmd", "tests")
 TARGETS = {
     "sim": "tests/sim/sim",
@@ -65,10 +64,11 @@ class Tree:
     def restore(self, relative):
         self.write(relative, self.originals[relative])
 
-    def set_up(self, targets):
+    def set_up(self, targets, *packages):
         """The first build: installs what is missing, by the project's own script."""
         script = 'source "$1"; shift; need_packages "${build_packages[@]}" $1; root=$2; build build "$3" "${@:4}"'
-        arguments = [ROOT / "scripts/setup", " ".join(PACKAGES), self.folder, " ".join(targets), *OPTIONS]
+        needed = " ".join(["libcmocka-dev", *packages])
+        arguments = [ROOT / "scripts/setup", needed, self.folder, " ".join(targets), *OPTIONS]
         subprocess.run(["bash", "-euo", "pipefail", "-c", script, "mutants", *arguments], check=True)
 
     def build(self, targets):
