@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -109,8 +110,7 @@ static void a_young_log_is_left_alone(void **state) {
     assert_int_equal(trim.count, 0);
 }
 
-static void the_newest_two_stay_however_old(void **state) {
-    (void)state;
+static void newest_two_stay(bool heeds_start_after) {
     for (int64_t head = 1; head <= 5; head++) {
         struct bucket bucket = {.first = 1, .head = head};
         struct trim trim;
@@ -118,13 +118,23 @@ static void the_newest_two_stay_however_old(void **state) {
         struct buffer page;
         buffer_init(&page, 1024 * 1024);
         if (step == TRIM_LIST) {
-            list(&bucket, trim.start_after, TRIM_KEYS, &page);
+            list(&bucket, heeds_start_after ? trim.start_after : "", TRIM_KEYS, &page);
             step = trim_page(&trim, page.data, page.length);
         }
         assert_int_equal(step, TRIM_DELETE);
         assert_int_equal(trim.count, head > 2 ? head - 2 : 0);
         buffer_deinit(&page);
     }
+}
+
+static void the_newest_two_stay_however_old(void **state) {
+    (void)state;
+    newest_two_stay(true);
+}
+
+static void the_newest_two_stay_where_more_is_listed_than_was_asked_for(void **state) {
+    (void)state;
+    newest_two_stay(false);
 }
 
 static void at_most_as_many_as_asked_are_chosen(void **state) {
@@ -246,6 +256,7 @@ int main(void) {
         cmocka_unit_test(the_oldest_go_first_and_only_what_is_old),
         cmocka_unit_test(a_young_log_is_left_alone),
         cmocka_unit_test(the_newest_two_stay_however_old),
+        cmocka_unit_test(the_newest_two_stay_where_more_is_listed_than_was_asked_for),
         cmocka_unit_test(at_most_as_many_as_asked_are_chosen),
         cmocka_unit_test(the_oldest_slot_is_found_far_up_in_a_few_pages),
         cmocka_unit_test(foreign_keys_are_in_nobodys_way),
