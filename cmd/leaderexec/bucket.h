@@ -41,4 +41,8 @@ struct store;
  * behind the guard's fork. Returns the store, for store_close(), or NULL with a line in reason[TEXT_REASON_SIZE]. */
 struct store *bucket_open(const struct options *options, char *const *environment, char *reason);
 
+/* Reads what talks to options' bucket, of BUCKET_S3, from options, environment and the AWS files; as s3_config_load().
+ */
+int bucket_load_config(struct s3_config *config, const struct options *options, char *const *environment, char *reason);
+
 #endif

@@ -8,7 +8,8 @@
 #include "s3/config.h"
 #include "store/store.h"
 
-static struct store *open_s3(const struct options *options, char *const *environment, char *reason) {
+int bucket_load_config(struct s3_config *config, const struct options *options, char *const *environment,
+                       char *reason) {
     struct s3_options given = {
         .bucket = options->bucket.name,
         .endpoint_url = options->endpoint_url,
@@ -17,8 +18,12 @@ static struct store *open_s3(const struct options *options, char *const *environ
         .ca_bundle = options->ca_bundle,
         .addressing_style = options->addressing_style,
     };
+    return s3_config_load(config, &given, environment, reason);
+}
+
+static struct store *open_s3(const struct options *options, char *const *environment, char *reason) {
     struct s3_config config;
-    if (s3_config_load(&config, &given, environment, reason) < 0) return NULL;
+    if (bucket_load_config(&config, options, environment, reason) < 0) return NULL;
     struct store *store = store_open_s3(&config, options->prefix, options->lock, reason);
     s3_config_deinit(&config);
     return store;

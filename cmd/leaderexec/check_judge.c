@@ -197,8 +197,8 @@ void judge_clock(struct finding *finding, const struct clocks *clocks) {
                     "the store doesn't say what time it is: a lock left by a crash is always waited out in full");
         return;
     }
-    double offset_s = (double)clocks->offset_ms / (double)MS_PER_S,
-           error_s = (double)clocks->error_ms / (double)MS_PER_S;
+    double offset_s = (double)(clocks->offset_ms / 100) / 10; /* in tenths, so that there is no -0.0 */
+    double error_s = (double)clocks->error_ms / (double)MS_PER_S;
     if (apart_ms > DATE_FINE_MS) {
         finding_set(finding, "clock", FINDING_WARN,
                     "answers are dated %.1f s apart from the objects made just then: does a proxy put its own Date on "
@@ -269,7 +269,10 @@ void judge_requests(struct finding *finding, int64_t ttl_ms, int64_t poll_ms, bo
 void judge_versioning(struct finding *finding, const struct versioning_seen *seen, const char *folder) {
     bool reads = seen->known == SETTING_READ;
     bool on = seen->version_ids || (reads && seen->versioning == S3_VERSIONING_ENABLED);
-    if (on && seen->old_versions_rule) {
+    if (on && seen->creates_twice) {
+        finding_set(finding, "versioning", FINDING_WARN,
+                    "on: some stores, Ceph for one, ignore If-None-Match then; use a bucket that never had it");
+    } else if (on && seen->old_versions_rule) {
         finding_set(finding, "versioning", FINDING_OK, "on, and a lifecycle rule deletes old versions below %.200s",
                     folder);
     } else if (on) {

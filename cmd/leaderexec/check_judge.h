@@ -130,6 +130,7 @@ struct versioning_seen {
     enum setting_known known;
     enum s3_versioning versioning;
     bool version_ids;       /* answers to writes name a version */
+    bool creates_twice;     /* the race says so */
     bool old_versions_rule; /* a rule deletes the lock's old versions */
 };
 

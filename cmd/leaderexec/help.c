@@ -23,7 +23,8 @@ static void print_option(FILE *out, const struct option_spec *spec) {
 void options_print_help(FILE *out) {
     (void)fputs(
         "usage: leaderexec [options] [--] COMMAND [ARG...]   run COMMAND while holding a lock\n"
-        "       leaderexec status [options]                  who holds it? exit 0 held, 1 free, 125 unknown\n\n",
+        "       leaderexec status [options]                  who holds it? exit 0 held, 1 free, 125 unknown\n"
+        "       leaderexec check [options]                   will a bucket do? exit 0 yes, 1 no, 125 unknown\n\n",
         out);
     for (int id = 0; id < OPTION_COUNT; id++) print_option(out, &option_table[id]);
     (void)fputs("\nDurations: 500ms, 30s, 2m, 1h; a bare number is seconds. Variables: --kill-after is also\n"

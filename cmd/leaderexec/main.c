@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "check.h"
 #include "options.h"
 #include "run.h"
 #include "status.h"
@@ -49,6 +50,8 @@ int main(int argc, char **argv) {
         return run_command(&options, environ);
     case OPTIONS_STATUS:
         return finish_output(status_command(&options, environ, &log), &log);
+    case OPTIONS_CHECK:
+        return finish_output(check_command(&options, environ, &log), &log);
     case OPTIONS_HELP:
         options_print_help(stdout);
         return finish_output(0, &log);

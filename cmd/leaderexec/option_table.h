@@ -33,10 +33,15 @@ enum option_id {
     OPTION_VERBOSE,
     OPTION_QUIET,
     OPTION_JSON,
+    OPTION_WRITERS,
+    OPTION_ROUNDS,
     OPTION_HELP,
     OPTION_VERSION,
     OPTION_COUNT
 };
+
+/* The subcommands that take an option which a run doesn't; 0: all take it. */
+enum { WITH_STATUS = 1, WITH_CHECK = 2 };
 
 /* What a value must look like. */
 enum option_kind {
@@ -62,6 +67,7 @@ struct option_spec {
     int64_t most;
     const char *choices; /* KIND_CHOICE: "one|two" */
     bool only_typed;     /* has no variable: it asks for something once */
+    unsigned only_with;  /* WITH_* */
 };
 
 #define OPTION_VARIABLE_SIZE 48

@@ -99,22 +99,39 @@ static int fail_getopt(const struct parse *parse, int found, const char *word) {
     return fail(parse, "option", text, "isn't known: see leaderexec --help");
 }
 
+/* The subcommand that the first word names. */
+static enum options_mode find_mode(int argc, char *const *argv) {
+    const char *word = argc > 1 ? argv[1] : "";
+    if (strcmp(word, "status") == 0) return OPTIONS_STATUS;
+    return strcmp(word, "check") == 0 ? OPTIONS_CHECK : OPTIONS_RUN;
+}
+
+/* Keeps each endpoint, where an option otherwise counts as typed last. */
+static int keep_endpoint(struct parse *parse) {
+    struct options *options = parse->options;
+    if (options->endpoint_count == OPTIONS_ENDPOINTS_MOST)
+        return fail(parse, "--endpoint-url", optarg, "is one too many: check takes eight");
+    options->endpoint_urls[options->endpoint_count++] = optarg;
+    return 0;
+}
+
 static int collect_typed(struct parse *parse, int argc, char *const *argv) {
     struct option longs[OPTION_COUNT + 1];
     char letters[2 * OPTION_COUNT + 3];
     int order = 0, found;
     describe(longs, letters);
-    bool is_status = argc > 1 && strcmp(argv[1], "status") == 0;
-    parse->options->mode = is_status ? OPTIONS_STATUS : OPTIONS_RUN;
+    parse->options->mode = find_mode(argc, argv);
     opterr = 0;
     optind = 0; /* glibc: begin anew */
-    if (is_status) {
+    if (parse->options->mode != OPTIONS_RUN) {
         argc--;
         argv++;
     }
     while ((found = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
         int id = find_id(found);
         if (id == OPTION_COUNT) return fail_getopt(parse, found, argv[optind > 1 ? optind - 1 : 1]);
+        if (id == OPTION_ENDPOINT_URL && parse->options->mode == OPTIONS_CHECK && keep_endpoint(parse) < 0)
+            return -EINVAL;
         order++;
         parse->given[id] =
             (struct given){.text = optarg != NULL ? optarg : "", .origin = FROM_COMMAND_LINE, .order = order};
@@ -300,23 +317,38 @@ static void resolve_rest(struct parse *parse) {
     options->stop_signal = (int)given[OPTION_SIGNAL].number;
     options->rejoin = strcmp(given[OPTION_ON_LOSS].text, "rejoin") == 0;
     options->json = given[OPTION_JSON].text != NULL;
+    options->writers = (int)given[OPTION_WRITERS].number;
+    options->rounds = (int)given[OPTION_ROUNDS].number;
     bool quiet = flag_counts(parse, OPTION_QUIET, OPTION_VERBOSE);
     bool verbose = !quiet && given[OPTION_VERBOSE].text != NULL && given[OPTION_VERBOSE].number != 0;
     options->log_level = quiet ? LOG_LEVEL_ERROR : verbose ? LOG_LEVEL_INFO : LOG_LEVEL_WARN;
+}
+
+/* Refuses what was typed for another subcommand. */
+static int check_typed(const struct parse *parse) {
+    enum options_mode mode = parse->options->mode;
+    unsigned with = mode == OPTIONS_STATUS ? WITH_STATUS : mode == OPTIONS_CHECK ? WITH_CHECK : 0;
+    for (int id = 0; id < OPTION_COUNT; id++) {
+        unsigned only = option_table[id].only_with;
+        if (parse->given[id].origin != FROM_COMMAND_LINE || only == 0 || (only & with) != 0) continue;
+        (void)text_format(parse->reason, TEXT_REASON_SIZE, "--%s goes with leaderexec %s%s%s only",
+                          option_table[id].name, (only & WITH_STATUS) != 0 ? "status" : "",
+                          only == (WITH_STATUS | WITH_CHECK) ? " and " : "", (only & WITH_CHECK) != 0 ? "check" : "");
+        return -EINVAL;
+    }
+    return 0;
 }
 
 /* What fits the mode, and what doesn't. */
 static int check_mode(const struct parse *parse) {
     const struct options *options = parse->options;
     const char *word = options->command[0];
-    if (options->mode == OPTIONS_STATUS && word != NULL) {
-        return fail(parse, "status takes options only;", word, "isn't one");
+    if (options->mode != OPTIONS_RUN && word != NULL) {
+        const char *what = options->mode == OPTIONS_STATUS ? "status takes options only;" : "check takes options only;";
+        return fail(parse, what, word, "isn't one");
     }
-    if (options->mode != OPTIONS_RUN) return 0;
-    if (parse->given[OPTION_JSON].text != NULL) {
-        (void)text_copy(parse->reason, TEXT_REASON_SIZE, "--json goes with leaderexec status only");
-        return -EINVAL;
-    }
+    int r = check_typed(parse);
+    if (r < 0 || options->mode != OPTIONS_RUN) return r;
     if (word == NULL || *word == '\0') {
         (void)text_copy(parse->reason, TEXT_REASON_SIZE, "no command to run: see leaderexec --help");
         return -EINVAL;

@@ -13,7 +13,8 @@
 #include "bucket.h"
 #include "record/record.h"
 
-#define OPTIONS_NEVER INT64_MAX /* ms: --stop-timeout not given, waiting for ever */
+#define OPTIONS_NEVER          INT64_MAX /* ms: --stop-timeout not given, waiting for ever */
+#define OPTIONS_ENDPOINTS_MOST 8         /* for check, which takes several */
 
 /* What leaderexec exits with where the command's own code isn't it. */
 enum {
@@ -21,7 +22,7 @@ enum {
     EXIT_OWN_FAILURE = 125,
 };
 
-enum options_mode { OPTIONS_RUN, OPTIONS_STATUS, OPTIONS_HELP, OPTIONS_VERSION };
+enum options_mode { OPTIONS_RUN, OPTIONS_STATUS, OPTIONS_CHECK, OPTIONS_HELP, OPTIONS_VERSION };
 
 /* Owned by the caller; no deinit. Texts point into argv and environment, which must outlive it. Durations are in ms. */
 struct options {
@@ -54,12 +55,18 @@ struct options {
 
     enum log_level log_level; /* -v, -q */
     bool log_json;
-    bool json; /* status --json */
+    bool json; /* status, check: --json */
+
+    /* OPTIONS_CHECK */
+    int writers;
+    int rounds;
+    const char *endpoint_urls[OPTIONS_ENDPOINTS_MOST]; /* as typed, in their order; endpoint_url is the last of them */
+    int endpoint_count;                                /* 0: none was typed */
 };
 
-/* Reads argv (options up to the first operand, which begins the command; "status" only as the first word; behind "--" a
- * command may be called so) and environment; the command line wins over a variable, an empty variable counts as none,
- * of
+/* Reads argv (options up to the first operand, which begins the command; "status" and "check" only as the first word;
+ * behind "--" a command may be called so) and environment; the command line wins over a variable, an empty variable
+ * counts as none, of
  * --wait and --no-wait (-v and -q) the last one typed counts. Returns 0, or -EINVAL (-errno where the host's name or
  * random bytes can't be had) with a line in reason[TEXT_REASON_SIZE]; log_json is then set where that much could be
  * read. With OPTIONS_HELP and OPTIONS_VERSION nothing else is set or checked. Not reentrant: getopt_long(3) isn't. */

@@ -45,6 +45,11 @@ static void take_date(struct s3_response *response, const char *value) {
 
 static void take_etag(struct s3_response *response, const char *value) { response->has_etag = value[0] != '\0'; }
 
+/* "null" is the version of what was written while none were kept. */
+static void take_version(struct s3_response *response, const char *value) {
+    response->has_version = value[0] != '\0' && strcmp(value, "null") != 0;
+}
+
 static void take_location(struct s3_response *response, const char *value) {
     text_copy_printable(response->location, sizeof response->location, value);
 }
@@ -61,7 +66,8 @@ static void take_value(struct s3_response *response, const char *name, size_t na
                  {"etag", take_etag},
                  {"location", take_location},
                  {"x-amz-bucket-region", take_region},
-                 {"x-amz-request-id", take_request_id}};
+                 {"x-amz-request-id", take_request_id},
+                 {"x-amz-version-id", take_version}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (strlen(known[i].name) == name_length && strncasecmp(known[i].name, name, name_length) == 0) {
             known[i].take(response, value);

@@ -194,6 +194,9 @@ static void versioning_is_judged_by_setting_and_by_answers(void **state) {
     seen.old_versions_rule = true;
     judge_versioning(&finding, &seen, FOLDER);
     assert_says(FINDING_OK, "deletes old versions below locks/leader/");
+    seen.creates_twice = true;
+    judge_versioning(&finding, &seen, FOLDER);
+    assert_says(FINDING_WARN, "use a bucket that never had it");
     judge_versioning(&finding, &(struct versioning_seen){.known = SETTING_DENIED, .version_ids = true}, FOLDER);
     assert_says(FINDING_WARN, "on:");
     judge_versioning(&finding, &(struct versioning_seen){.known = SETTING_DENIED}, FOLDER);

@@ -114,6 +114,48 @@ static void status_is_a_subcommand_as_the_first_word_only(void **state) {
     assert_refused(PARSE("-b", "bucket", "--json", "job"), "--json");
 }
 
+static void check_is_a_subcommand_with_options_of_its_own(void **state) {
+    (void)state;
+    assert_parses(PARSE("check", "-b", "bucket"));
+    assert_int_equal(options.mode, OPTIONS_CHECK);
+    assert_int_equal(options.writers, 16);
+    assert_int_equal(options.rounds, 50);
+    assert_int_equal(options.endpoint_count, 0);
+    assert_parses(PARSE("check", "-b", "bucket", "--json", "--writers", "2", "--rounds", "7", "--endpoint-url",
+                        "http://a", "--endpoint-url", "http://b"));
+    assert_true(options.json);
+    assert_int_equal(options.writers, 2);
+    assert_int_equal(options.rounds, 7);
+    assert_int_equal(options.endpoint_count, 2);
+    assert_string_equal(options.endpoint_urls[0], "http://a");
+    assert_string_equal(options.endpoint_urls[1], "http://b");
+    assert_parses(PARSE("-b", "bucket", "--", "check"));
+    assert_int_equal(options.mode, OPTIONS_RUN);
+    assert_parses(RUN("--endpoint-url", "http://a", "--endpoint-url", "http://b"));
+    assert_string_equal(options.endpoint_url, "http://b");
+    assert_int_equal(options.endpoint_count, 0);
+    assert_refused(PARSE("check", "-b", "bucket", "job"), "check", "\"job\"");
+    assert_refused(PARSE("check", "-b", "bucket", "--writers", "1"), "--writers", "from 2 to 64");
+    assert_refused(PARSE("check", "-b", "bucket", "--rounds", "0"), "--rounds", "from 1 to 10000");
+    assert_refused(RUN("--rounds", "3"), "--rounds goes with leaderexec check only");
+    assert_refused(PARSE("status", "-b", "bucket", "--writers", "3"), "--writers goes with leaderexec check only");
+    assert_refused(RUN("--json"), "--json goes with leaderexec status and check only");
+    const char *many[] = {"check",
+                          "-b",
+                          "bucket",
+                          "--endpoint-url=a",
+                          "--endpoint-url=a",
+                          "--endpoint-url=a",
+                          "--endpoint-url=a",
+                          "--endpoint-url=a",
+                          "--endpoint-url=a",
+                          "--endpoint-url=a",
+                          "--endpoint-url=a",
+                          "--endpoint-url=http://ninth",
+                          NULL};
+    assert_refused(parse(many, NULL), "--endpoint-url", "http://ninth", "eight");
+}
+
 static void every_option_does_what_it_says(void **state) {
     (void)state;
     assert_parses(RUN("-l", "nightly", "--prefix", "team/x/", "-t", "2m", "-p", "500ms"));
@@ -501,6 +543,7 @@ int main(void) {
         cmocka_unit_test(defaults_are_those_of_the_manual),
         cmocka_unit_test(options_end_at_the_command),
         cmocka_unit_test(status_is_a_subcommand_as_the_first_word_only),
+        cmocka_unit_test(check_is_a_subcommand_with_options_of_its_own),
         cmocka_unit_test(every_option_does_what_it_says),
         cmocka_unit_test(every_option_has_a_variable_and_the_command_line_wins),
         cmocka_unit_test(of_wait_and_no_wait_the_last_counts),
