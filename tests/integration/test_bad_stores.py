@@ -22,8 +22,7 @@ def bad(tools, tidy):
     return tools("badstore.py")
 
 
-@pytest.fixture
-def bad_env(bad):
+def environment_of(bad):
     return {
         "LEADEREXEC_BUCKET": "anything",
         "AWS_ENDPOINT_URL": bad.endpoint,
@@ -31,6 +30,11 @@ def bad_env(bad):
         "AWS_SECRET_ACCESS_KEY": "secret",
         "AWS_REGION": "us-east-1",
     }
+
+
+@pytest.fixture
+def bad_env(bad):
+    return environment_of(bad)
 
 
 def versioning(owner, bucket):
