@@ -110,8 +110,9 @@ void judge_visibility(struct finding *finding, const struct visibility *seen) {
     if (seen->never_read + seen->never_listed > 0) {
         finding_set(finding, "visible", FINDING_FAIL,
                     "of %d new slots %d couldn't be read and %d weren't listed within %" PRId64
-                    " ms: use another store",
-                    seen->slots, seen->never_read, seen->never_listed, seen->latest_ms);
+                    " ms: use another store%s%s",
+                    seen->slots, seen->never_read, seen->never_listed, seen->latest_ms,
+                    seen->trouble[0] != '\0' ? "; " : "", seen->trouble);
     } else if (late > 0) {
         /* Safe (the design bears reads that are stale by less than the retention), and it makes elections slower. */
         finding_set(finding, "visible", FINDING_WARN,
@@ -194,7 +195,7 @@ void judge_clock(struct finding *finding, const struct clocks *clocks) {
     int64_t offset_ms = magnitude(clocks->offset_ms), apart_ms = magnitude(clocks->date_minus_modified_ms);
     if (!clocks->known) {
         finding_set(finding, "clock", FINDING_WARN,
-                    "the store doesn't say what time it is: a lock left by a crash is always waited out in full");
+                    "the store's listings don't tell its time: a lock left by a crash is always waited out in full");
         return;
     }
     double offset_s = (double)(clocks->offset_ms / 100) / 10; /* in tenths, so that there is no -0.0 */

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/text.h"
 #include "finding.h"
 #include "s3/settings.h"
 
@@ -57,10 +58,11 @@ void judge_race(struct finding *finding, const struct tally *tally, int writers,
 /* New slots looked for at once by others. */
 struct visibility {
     int slots;
-    int late_reads, late_lists;   /* not there at the first look */
-    int never_read, never_listed; /* nor within the time given */
-    int64_t latest_ms;            /* that any was seen after its creation */
-    bool lists;                   /* listing is allowed */
+    int late_reads, late_lists;     /* not there at the first look */
+    int never_read, never_listed;   /* nor within the time given */
+    int64_t latest_ms;              /* that any was seen after its creation */
+    bool lists;                     /* listing is allowed */
+    char trouble[TEXT_REASON_SIZE]; /* what the last answer said that wasn't one; "": all were */
 };
 
 void judge_visibility(struct finding *finding, const struct visibility *seen);

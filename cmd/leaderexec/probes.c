@@ -5,6 +5,7 @@
 #include <poll.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 
 #define SHOW_MS  INT64_C(5000) /* a new slot that isn't seen within it is taken as never seen */
 #define PAUSE_MS 20
@@ -60,9 +61,10 @@ static int pause_a_little(const struct crew *crew) {
     return poll(&wake, 1, PAUSE_MS) > 0 ? -EINTR : 0;
 }
 
-/* Asks until the slot shows. Sets *after_ms, since created_ns, -1 where it doesn't, and *late where not at once. */
+/* Asks until the slot shows. Sets *after_ms, since created_ns, -1 where it doesn't, *late where not at once, and
+ * trouble where an answer wasn't one. */
 static int look_for(struct crew *crew, int who, enum log_op op, int64_t seq, int64_t created_ns, int64_t *after_ms,
-                    bool *late) {
+                    bool *late, char *trouble) {
     struct log_request request = {.op = op, .seq = op == LOG_READ ? seq : 0};
     *late = false;
     *after_ms = -1;
@@ -74,6 +76,7 @@ static int look_for(struct crew *crew, int who, enum log_op op, int64_t seq, int
         bool shows = answer.outcome == OUTCOME_DONE &&
                      (op == LOG_READ || (!answer.listing.empty && answer.listing.head_seq >= seq));
         if (shows) *after_ms = age_ms;
+        if (answer.reason[0] != '\0') (void)text_copy(trouble, TEXT_REASON_SIZE, answer.reason);
         if (shows || age_ms > SHOW_MS) return 0;
         /* No answer says nothing about the slot. */
         if (answer.outcome == OUTCOME_DONE || answer.outcome == OUTCOME_ABSENT) *late = true;
@@ -87,14 +90,14 @@ static int see_one(struct crew *crew, int64_t seq, struct visibility *seen) {
     int others = crew->count > 1 ? crew->count - 1 : 1, reader = crew->count > 1 ? 1 + (int)(seq % others) : 0;
     int lister = crew->count > 1 ? 1 + (int)((seq + 1) % others) : 0;
     bool late;
-    int r = look_for(crew, reader, LOG_READ, seq, created_ns, &after_ms, &late);
+    int r = look_for(crew, reader, LOG_READ, seq, created_ns, &after_ms, &late, seen->trouble);
     if (r != 0) return r;
     seen->slots++;
     seen->late_reads += late;
     seen->never_read += after_ms < 0;
     if (late && after_ms > seen->latest_ms) seen->latest_ms = after_ms;
     if (!seen->lists) return 0;
-    r = look_for(crew, lister, LOG_NEWEST, seq, created_ns, &after_ms, &late);
+    r = look_for(crew, lister, LOG_NEWEST, seq, created_ns, &after_ms, &late, seen->trouble);
     if (r != 0) return r;
     seen->late_lists += late;
     seen->never_listed += after_ms < 0;

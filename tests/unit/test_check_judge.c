@@ -104,6 +104,8 @@ static void late_reads_are_safe_and_slow(void **state) {
     assert_says(FINDING_WARN, "2 listed late, by up to 730 ms");
     judge_visibility(&finding, &(struct visibility){.slots = 20, .lists = true, .never_listed = 1, .late_lists = 1});
     assert_says(FINDING_FAIL, "1 weren't listed");
+    judge_visibility(&finding, &(struct visibility){.slots = 1, .never_read = 1, .trouble = "it isn't sorted"});
+    assert_says(FINDING_FAIL, "use another store; it isn't sorted");
 }
 
 static void percentiles_are_values_that_were_seen(void **state) {
@@ -156,7 +158,7 @@ static void a_ttl_is_held_against_the_round_trip(void **state) {
 static void clocks_apart_are_told_by_what_minds_it(void **state) {
     (void)state;
     judge_clock(&finding, &(struct clocks){.known = false});
-    assert_says(FINDING_WARN, "doesn't say what time it is");
+    assert_says(FINDING_WARN, "don't tell its time");
     judge_clock(&finding, &(struct clocks){.known = true, .offset_ms = -300, .error_ms = 510, .signs = true});
     assert_says(FINDING_OK, "-0.3 s off ours, to 0.5 s");
     judge_clock(&finding, &(struct clocks){.known = true, .offset_ms = -60000, .error_ms = 510, .signs = true});
