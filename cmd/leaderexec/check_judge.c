@@ -198,7 +198,8 @@ void judge_clock(struct finding *finding, const struct clocks *clocks) {
                     "the store's listings don't tell its time: a lock left by a crash is always waited out in full");
         return;
     }
-    double offset_s = (double)(clocks->offset_ms / 100) / 10; /* in tenths, so that there is no -0.0 */
+    int64_t tenths = clocks->offset_ms / 100; /* whole ones, so that there is no -0.0 */
+    double offset_s = (double)tenths / 10;
     double error_s = (double)clocks->error_ms / (double)MS_PER_S;
     if (apart_ms > DATE_FINE_MS) {
         finding_set(finding, "clock", FINDING_WARN,
@@ -332,10 +333,11 @@ void judge_expiry(struct finding *finding, enum setting_known known, const struc
 /* --- credentials --- */
 
 #define MASK_SHOWN 4
+#define MASK_LEAST 16UL
 
 void mask_key(char *out, size_t size, const char *key) {
     size_t length = strlen(key);
-    if (length < 4 * MASK_SHOWN) {
+    if (length < MASK_LEAST) {
         (void)text_format(out, size, "%.*s...", length > MASK_SHOWN ? 2 : 0, key);
     } else {
         (void)text_format(out, size, "%.*s...%s", MASK_SHOWN, key, key + length - MASK_SHOWN);

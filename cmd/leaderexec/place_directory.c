@@ -93,7 +93,8 @@ static int remove_slot(struct place *place, int64_t seq, bool *allowed, char *re
 }
 
 static int settings(struct place *place, struct report *report, int64_t seq, char *reason) {
-    (void)place, (void)report, (void)seq, (void)reason;
+    (void)place, (void)report, (void)seq;
+    reason[0] = '\0';
     return 0;
 }
 

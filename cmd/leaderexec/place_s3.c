@@ -200,7 +200,7 @@ static int empty_folder(struct place *place, int64_t last, bool *gone, char *why
     *gone = false;
     for (int i = 0; i <= LATE_TRIES; i++) {
         enum s3_verdict verdict = S3_FINE;
-        bool allowed;
+        bool allowed = false;
         int r = i > 0 ? pause_a_little(bucket) : 0;
         if (r == 0) r = remove_slots(place, 1, last, &allowed, why);
         if (r == 0 && allowed && bucket->may_list) r = list(bucket, &verdict, &found, why);

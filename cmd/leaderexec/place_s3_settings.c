@@ -167,6 +167,7 @@ static int purge_page(struct purge *purge) {
     return r == -EACCES && purge->denied ? 0 : r;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): reason is written to, through purge */
 int s3_place_purge(struct s3_place *bucket, bool *allowed, char *reason) {
     struct purge purge = {.bucket = bucket, .reason = reason};
     int r = 0;

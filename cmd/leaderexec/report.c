@@ -54,9 +54,9 @@ void report_quiet(struct report *report) {
 }
 
 int report_end(struct report *report, const char *lock) {
-    char summary[BUCKET_IDENTITY_SIZE + 128];
     report_quiet(report);
     if (!report->json) {
+        char summary[BUCKET_IDENTITY_SIZE + 128];
         finding_format_summary(report->findings, report->count, lock, summary, sizeof summary);
         (void)puts(summary);
         return 0;

@@ -2,9 +2,9 @@
 """What scripts/stores can't say in a shell.
 
     store_row.py bucket NAME KIND             makes a bucket at AWS_ENDPOINT_URL: KIND versioned or locked, else plain
-    store_row.py row NAME VERSION JSON TEXT   a row of README.md's table, and on stderr what check said: JSON is its answer,
-                                              TEXT what the contract test printed, "-" where it didn't run. Exits 0
-                                              where the store serves, 1 where it doesn't
+    store_row.py row NAME VERSION FOLDER      a row of README.md's table, and on stderr what check said: FOLDER/check has
+                                              its JSON, FOLDER/contract what the contract test printed, where it ran.
+                                              Exits 0 where the store serves, 1 where it doesn't
 """
 import datetime
 import json
@@ -24,10 +24,12 @@ def make_bucket(name, kind):
         client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
 
 
-def judge_contract(text):
+def judge_contract(path):
     """(passed, words)"""
-    if text == "-":
+    if not os.path.exists(path):
         return True, None
+    with open(path, errors="replace") as f:
+        text = f.read()
     passed = re.search(r"PASSED *\] (\d+) test", text)
     failed = re.search(r"(\d+) FAILED TEST", text)
     names = re.findall(r"FAILED *\] (\w+)$", text, re.M)
@@ -36,10 +38,11 @@ def judge_contract(text):
     return False, "contract fails in " + (", ".join(dict.fromkeys(names))[:200] or "its beginning")
 
 
-def row(name, version, answer, contract):
-    items = {item["item"]: item for item in json.loads(answer)["items"]}
+def row(name, version, folder):
+    with open(os.path.join(folder, "check")) as f:
+        items = {item["item"]: item for item in json.load(f)["items"]}
     fails = [item for item, found in items.items() if found["level"] == "FAIL"]
-    contract_passed, words = judge_contract(contract)
+    contract_passed, words = judge_contract(os.path.join(folder, "contract"))
     evidence = []
     if "race" in items:
         race = items["race"]
@@ -67,7 +70,7 @@ def row(name, version, answer, contract):
 if __name__ == "__main__":
     if len(sys.argv) == 4 and sys.argv[1] == "bucket":
         make_bucket(*sys.argv[2:])
-    elif len(sys.argv) == 6 and sys.argv[1] == "row":
+    elif len(sys.argv) == 5 and sys.argv[1] == "row":
         sys.exit(row(*sys.argv[2:]))
     else:
         sys.exit(__doc__)
