@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <mbedtls/platform_util.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/environment.h"
 #include "s3/credentials.h"
 #include "s3/endpoint.h"
@@ -96,18 +98,39 @@ static int take_ca_bundle(struct s3_config *config, const struct s3_options *opt
     return refuse(reason, "the CA bundle\'s path", path, "is too long: correct --ca-bundle");
 }
 
+/* Takes keys that are there at once; those that have to be fetched are keys.c's business. */
+static int take_credentials(struct s3_config *config, const struct s3_options *options, char *const *environment,
+                            char *reason) {
+    struct s3_fetch *fetch = calloc(1, sizeof *fetch);
+    if (fetch == NULL) {
+        (void)text_copy(reason, TEXT_REASON_SIZE, "out of memory");
+        return -ENOMEM;
+    }
+    config->sources.environment = environment;
+    config->sources.profile_chosen = options->profile != NULL;
+    (void)text_copy(config->sources.profile, sizeof config->sources.profile,
+                    options->profile != NULL ? options->profile : "");
+    s3_fetch_init(fetch, config);
+    enum s3_step step = s3_fetch_begin(fetch, clock_wall_ms());
+    bool failed = step == S3_STEP_FAILED || step == S3_STEP_PASSING;
+    if (step == S3_STEP_FOUND) config->credentials = fetch->found;
+    if (failed) (void)text_copy(reason, TEXT_REASON_SIZE, fetch->reason);
+    int rc = !failed ? 0 : fetch->exhausted ? -ENOENT : -EINVAL;
+    s3_fetch_deinit(fetch);
+    free(fetch);
+    return rc;
+}
+
 static int take_all(struct s3_config *config, const struct s3_options *options, char *const *environment,
                     const struct s3_profile *profile, char *reason) {
     struct s3_endpoint endpoint;
-    struct s3_credential_sources sources = {
-        .environment = environment, .profile = profile, .profile_chosen = options->profile != NULL};
     int rc = take_bucket(config, options->bucket, reason);
     if (rc == 0) rc = take_endpoint(config, options, environment, profile, reason);
     if (rc == 0) rc = take_region(config, options, environment, profile, reason);
     if (rc == 0) rc = take_addressing(config, options, profile, reason);
     if (rc == 0) rc = take_ca_bundle(config, options, environment, profile, reason);
     if (rc == 0) rc = s3_endpoint_resolve(&endpoint, config, config->region, reason);
-    if (rc == 0) rc = s3_credentials_find(&config->credentials, &sources, reason);
+    if (rc == 0) rc = take_credentials(config, options, environment, reason);
     return rc;
 }
 
@@ -115,7 +138,7 @@ int s3_config_load(struct s3_config *config, const struct s3_options *options, c
     struct s3_profile profile;
     *config = (struct s3_config){0};
     reason[0] = '\0';
-    int rc = s3_profile_load(&profile, options->profile, environment, reason);
+    int rc = s3_profile_load(&profile, options->profile, environment, reason); /* which checks the name, too */
     if (rc == 0) rc = take_all(config, options, environment, &profile, reason);
     if (rc == 0 && config->ca_bundle[0] != '\0' && access(config->ca_bundle, R_OK) != 0) {
         rc = -errno;

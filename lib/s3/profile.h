@@ -6,8 +6,6 @@
 
 #include "s3/config.h"
 
-#define S3_PROFILE_NAME_SIZE 128
-
 /* A key pair as a file has it; fields that were missing are "". */
 struct s3_profile {
     char name[S3_PROFILE_NAME_SIZE];

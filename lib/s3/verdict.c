@@ -187,6 +187,10 @@ static enum s3_verdict judge_refusal(const struct s3_response *response, const s
 enum s3_verdict s3_judge(const struct s3_response *response, const struct s3_subject *subject, char *reason) {
     int status = response->status;
     reason[0] = '\0';
+    if (response->keyless != S3_KEYLESS_NOT) {
+        (void)text_copy(reason, TEXT_REASON_SIZE, response->trouble);
+        return response->keyless == S3_KEYLESS_REFUSED ? S3_REFUSED : S3_UNKNOWN;
+    }
     if (response->curl_code != CURLE_OK) return judge_trouble(response, subject, reason);
     if (status == 200 || (status == 204 && subject->action == S3_DELETE))
         return judge_success(response, subject, reason);

@@ -272,13 +272,21 @@ static bool next(struct store *base, struct log_answer *out) {
     return false;
 }
 
+static bool take_notice(struct store *base, struct store_notice *notice) {
+    struct s3_notice said;
+    if (!s3_client_notice(&self(base)->client, &said)) return false;
+    notice->warning = said.warning;
+    return text_copy(notice->text, sizeof notice->text, said.text) == 0;
+}
+
 static void close_store(struct store *base) {
     struct s3_store *store = self(base);
     s3_client_deinit(&store->client);
     free(store);
 }
 
-static const struct store_ops ops = {.submit = submit, .wait = wait_for, .next = next, .close = close_store};
+static const struct store_ops ops = {
+    .submit = submit, .wait = wait_for, .next = next, .notice = take_notice, .close = close_store};
 
 struct store *store_open_s3(const struct s3_config *config, const char *prefix, const char *lock, char *reason) {
     struct s3_store *store = calloc(1, sizeof *store);

@@ -245,7 +245,7 @@ static void no_keys_anywhere_says_where_they_were_looked_for(void **state) {
     struct fixture *f = *state;
     assert_refused(f, -ENOENT, "AWS_ACCESS_KEY_ID");
     assert_non_null(strstr(f->reason, "/.aws/credentials"));
-    assert_non_null(strstr(f->reason, "profile \"default\""));
+    assert_non_null(strstr(f->reason, "for \"default\""));
     free(f->environment[0]); /* HOME */
     f->environment[0] = NULL;
     f->count = 0;
@@ -256,7 +256,7 @@ static void a_profile_that_signs_in_otherwise_is_named_with_its_way(void **state
     struct fixture *f = *state;
     write_file(f, ".aws/config", "[profile sso]\nsso_session = corp\nregion = eu-west-1\n");
     f->options.profile = "sso";
-    assert_refused(f, -ENOENT, "by sso_session");
+    assert_refused(f, -EINVAL, "by sso_session");
 }
 
 static void a_profile_that_isnt_there_is_an_error(void **state) {
