@@ -5,7 +5,6 @@
 #include <mbedtls/platform_util.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -48,13 +47,8 @@ static int take_bucket(struct s3_config *config, const char *bucket, char *reaso
 
 static int take_endpoint(struct s3_config *config, const struct s3_options *options, char *const *environment,
                          const struct s3_profile *profile, char *reason) {
-    const char *ignore = environment_get(environment, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
-    const char *url = first_of(options->endpoint_url, NULL, NULL, NULL);
-    if (url[0] == '\0' && (ignore == NULL || strcasecmp(ignore, "true") != 0)) {
-        url =
-            first_of(environment_get(environment, "AWS_ENDPOINT_URL_S3"),
-                     environment_get(environment, "AWS_ENDPOINT_URL"), profile->s3_endpoint_url, profile->endpoint_url);
-    }
+    const char *url =
+        first_of(options->endpoint_url, s3_profile_endpoint(profile, environment, S3_SERVICE_S3), NULL, NULL);
     if (text_copy(config->endpoint_url, sizeof config->endpoint_url, url) == 0) return 0;
     return refuse(reason, "endpoint URL", url, "is too long: correct it");
 }

@@ -10,7 +10,8 @@
 #include "base/environment.h"
 
 /* In the order of the AWS tools. */
-static const struct s3_provider *const chain[] = {&s3_provider_environment, &s3_provider_profile};
+static const struct s3_provider *const chain[] = {&s3_provider_environment, &s3_provider_profile,
+                                                  &s3_provider_container};
 
 #define CHAIN_LENGTH (sizeof chain / sizeof *chain)
 

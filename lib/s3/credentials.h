@@ -67,6 +67,7 @@ void s3_fetch_deinit(struct s3_fetch *fetch);
 
 extern const struct s3_provider s3_provider_environment;
 extern const struct s3_provider s3_provider_profile;
+extern const struct s3_provider s3_provider_container;
 
 /* Ends with a reason: S3_STEP_FAILED or _PASSING, which it returns. */
 enum s3_step s3_fetch_fail(struct s3_fetch *fetch, enum s3_step step, const char *format, ...)

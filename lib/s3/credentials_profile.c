@@ -7,13 +7,6 @@
 
 static enum s3_step pass_over(struct s3_fetch *fetch) {
     const struct s3_profile *p = &fetch->profile;
-    if (p->other_means[0] != '\0') {
-        return s3_fetch_fail(
-            fetch, S3_STEP_FAILED,
-            "no credentials: profile \"%s\" gets them by %s, which isn't supported: set AWS_ACCESS_KEY_ID "
-            "and AWS_SECRET_ACCESS_KEY, for instance with aws configure export-credentials",
-            p->name, p->other_means);
-    }
     return s3_fetch_pass(fetch, "no keys for \"%.60s\" in %.80s, %.80s", p->name,
                          p->credentials_path[0] != '\0' ? p->credentials_path : "~/.aws/credentials (no HOME)",
                          p->config_path[0] != '\0' ? p->config_path : "~/.aws/config (no HOME)");

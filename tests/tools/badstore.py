@@ -11,8 +11,10 @@ Modes:
     race        checks, waits 50 ms, then writes: right one at a time, wrong in a race
     html        answers everything with a web page: no S3 at all
     error STATUS CODE   answers everything with that, such as error 403 AccessDenied
+    expired KEY...      answers requests signed by these access keys with 400 ExpiredToken, and others as it should
 
-CONTROL.log has a JSON line for each request: t (CLOCK_BOOTTIME, s), method, path, status.
+CONTROL.log has a JSON line for each request: t (CLOCK_BOOTTIME, s), method, path, status, key (the access key that signed it),
+token and headers (its x-amz- ones).
 """
 import email.utils
 import hashlib
@@ -101,7 +103,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
-        self.server.note(self.command, self.path, status)
+        self.server.note(self, status)
 
     def error(self, status, code):
         self.reply(
@@ -109,6 +111,9 @@ class Handler(BaseHTTPRequestHandler):
             f'<?xml version="1.0"?><Error><Code>{code}</Code><Message>{code}</Message>'
             f"<RequestId>bad-1</RequestId></Error>".encode(),
         )
+
+    def signer(self):
+        return self.headers.get("Authorization", "").partition("Credential=")[2].partition("/")[0]
 
     def answer(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -118,6 +123,8 @@ class Handler(BaseHTTPRequestHandler):
         mode, objects = self.server.control.mode, self.server.objects
         if mode == "html":
             self.reply(200, b"<!DOCTYPE html><html><body><h1>It works!</h1></body></html>", "text/html")
+        elif mode.startswith("expired ") and self.signer() in mode.split():
+            self.error(400, "ExpiredToken")
         elif mode.startswith("error "):
             self.error(int(mode.split()[1]), mode.split()[2])
         elif self.command == "GET" and not key:
@@ -160,9 +167,17 @@ class BadStore(ThreadingHTTPServer):
         self.log_file = open(path + ".log", "a", buffering=1)
         self.log_lock = threading.Lock()
 
-    def note(self, method, path, status):
+    def note(self, handler, status):
         line = json.dumps(
-            {"t": time.clock_gettime(time.CLOCK_BOOTTIME), "method": method, "path": path, "status": status}
+            {
+                "t": time.clock_gettime(time.CLOCK_BOOTTIME),
+                "method": handler.command,
+                "path": handler.path,
+                "status": status,
+                "key": handler.signer(),
+                "token": handler.headers.get("x-amz-security-token"),
+                "headers": {n.lower(): v for n, v in handler.headers.items() if n.lower().startswith("x-amz-")},
+            }
         )
         with self.log_lock:
             self.log_file.write(line + "\n")
