@@ -109,7 +109,8 @@ static int open_lanes(struct s3_client *client) {
 int s3_client_init(struct s3_client *client, const struct s3_config *config, char *reason) {
     *client = (struct s3_client){.config = *config};
     (void)text_copy(client->region, sizeof client->region, config->region);
-    int rc = s3_endpoint_resolve(&client->endpoint, config, client->region, reason);
+    int rc =
+        s3_endpoint_resolve(&client->endpoint, config, client->region, reason); /* without a region: to be done anew */
     if (rc == 0 && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) rc = -ENOMEM;
     if (rc != 0) {
         mbedtls_platform_zeroize(&client->config, sizeof client->config);
@@ -182,10 +183,30 @@ static int launch_signed(struct s3_client *client, struct s3_lane *lane, const s
     return rc;
 }
 
+/* Ends a call that nothing was sent for. */
+static int end_keyless(struct s3_lane *lane, enum s3_keyless keyless, const char *trouble) {
+    lane->waiting = false;
+    lane->ready = true;
+    s3_response_reset(&lane->response, 0);
+    lane->response.keyless = keyless;
+    (void)text_copy(lane->response.trouble, sizeof lane->response.trouble, trouble);
+    return 0;
+}
+
+/* A region that came with the keys. Returns 0, or -EINVAL with a line in reason. */
+static int settle_region(struct s3_client *client, char *reason) {
+    if (client->region[0] != '\0') return 0;
+    (void)text_copy(client->config.region, sizeof client->config.region, client->keys.region);
+    (void)text_copy(client->region, sizeof client->region, client->keys.region);
+    return s3_endpoint_resolve(&client->endpoint, &client->config, client->region, reason);
+}
+
 /* Puts the lane's call on its way, or lets it wait for keys. */
 static int launch(struct s3_client *client, struct s3_lane *lane) {
+    char reason[TEXT_REASON_SIZE];
     const struct s3_credentials *credentials = s3_keys_current(&client->keys, clock_now().lease_ns);
     lane->waiting = credentials == NULL;
+    if (credentials != NULL && settle_region(client, reason) != 0) return end_keyless(lane, S3_KEYLESS_REFUSED, reason);
     if (credentials != NULL) return launch_signed(client, lane, credentials);
     lane->keys_failures = client->keys.failures;
     s3_keys_want(&client->keys);
@@ -288,13 +309,10 @@ static int serve_waiting(struct s3_client *client, struct s3_lane *lane) {
     bool failed = keys->failures != lane->keys_failures, late = clock_now().wait_ns >= lane->deadline_ns;
     if (s3_keys_current(keys, clock_now().lease_ns) != NULL) return launch(client, lane);
     if (!failed && !late) return 0;
-    lane->waiting = false;
-    lane->ready = true;
-    s3_response_reset(&lane->response, 0);
-    lane->response.keyless = failed && keys->refused ? S3_KEYLESS_REFUSED : S3_KEYLESS_UNKNOWN;
-    if (failed) return text_copy(lane->response.trouble, sizeof lane->response.trouble, keys->reason);
-    return text_format(lane->response.trouble, sizeof lane->response.trouble, "no credentials yet: waiting for %s",
-                       s3_keys_asked(keys));
+    if (failed) return end_keyless(lane, keys->refused ? S3_KEYLESS_REFUSED : S3_KEYLESS_UNKNOWN, keys->reason);
+    char reason[TEXT_REASON_SIZE];
+    (void)text_format(reason, sizeof reason, "no credentials yet: waiting for %s", s3_keys_asked(keys));
+    return end_keyless(lane, S3_KEYLESS_UNKNOWN, reason);
 }
 
 /* Moves all on: transfers, keys, what waits for them. */

@@ -59,10 +59,7 @@ static int take_region(struct s3_config *config, const struct s3_options *option
     const char *region = first_of(options->region, environment_get(environment, "AWS_REGION"),
                                   environment_get(environment, "AWS_DEFAULT_REGION"), profile->region);
     if (region[0] == '\0' && config->endpoint_url[0] != '\0') region = DEFAULT_REGION;
-    if (region[0] == '\0') {
-        return refuse(reason, "no region for bucket", config->bucket,
-                      "is known: give --region or AWS_REGION, or --endpoint-url for a store other than AWS");
-    }
+    if (region[0] == '\0') return 0; /* the instance metadata may know */
     if (strspn(region, allowed) != strlen(region) || text_copy(config->region, sizeof config->region, region) != 0) {
         return refuse(reason, "region", region,
                       "has more than letters, digits, '-' or is too long: correct --region or AWS_REGION");
@@ -118,12 +115,13 @@ static int take_credentials(struct s3_config *config, const struct s3_options *o
 static int take_all(struct s3_config *config, const struct s3_options *options, char *const *environment,
                     const struct s3_profile *profile, char *reason) {
     struct s3_endpoint endpoint;
+    const char *region = config->region;
     int rc = take_bucket(config, options->bucket, reason);
     if (rc == 0) rc = take_endpoint(config, options, environment, profile, reason);
     if (rc == 0) rc = take_region(config, options, environment, profile, reason);
     if (rc == 0) rc = take_addressing(config, options, profile, reason);
     if (rc == 0) rc = take_ca_bundle(config, options, environment, profile, reason);
-    if (rc == 0) rc = s3_endpoint_resolve(&endpoint, config, config->region, reason);
+    if (rc == 0) rc = s3_endpoint_resolve(&endpoint, config, region[0] != '\0' ? region : DEFAULT_REGION, reason);
     if (rc == 0) rc = take_credentials(config, options, environment, reason);
     return rc;
 }

@@ -11,7 +11,7 @@
 
 /* In the order of the AWS tools. */
 static const struct s3_provider *const chain[] = {&s3_provider_environment, &s3_provider_profile,
-                                                  &s3_provider_container};
+                                                  &s3_provider_container, &s3_provider_imds};
 
 #define CHAIN_LENGTH (sizeof chain / sizeof *chain)
 
@@ -80,20 +80,46 @@ static enum s3_step ask_provider(struct s3_fetch *fetch, const struct s3_provide
     return provider->begin(fetch);
 }
 
+static enum s3_step explain_none(struct s3_fetch *fetch) {
+    return s3_fetch_fail(fetch, S3_STEP_FAILED,
+                         "no credentials (%.400s): set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or choose a "
+                         "--profile",
+                         fetch->passed);
+}
+
+static enum s3_step explain_no_region(struct s3_fetch *fetch) {
+    return s3_fetch_fail(fetch, S3_STEP_FAILED,
+                         "no region for bucket \"%.64s\" is known (%.250s): give --region or AWS_REGION, or "
+                         "--endpoint-url for a store other than AWS",
+                         fetch->config->bucket, fetch->passed);
+}
+
 /* Goes on from what the present provider says until there is something to be done or said. */
 static enum s3_step advance(struct s3_fetch *fetch, enum s3_step step) {
-    while (step == S3_STEP_ABSENT) {
-        fetch->exhausted = fetch->next == CHAIN_LENGTH;
-        if (fetch->exhausted) {
-            return s3_fetch_fail(fetch, S3_STEP_FAILED,
-                                 "no credentials (%.400s): set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or choose "
-                                 "a --profile",
-                                 fetch->passed);
+    for (;;) {
+        if (step == S3_STEP_ABSENT) {
+            if (fetch->provider == &s3_provider_region) return explain_no_region(fetch);
+            fetch->exhausted = fetch->next == CHAIN_LENGTH;
+            if (fetch->exhausted) return explain_none(fetch);
+            step = ask_provider(fetch, chain[fetch->next++]);
+        } else if (step == S3_STEP_FOUND) {
+            struct s3_credentials *found = &fetch->found;
+            if (s3_credentials_check(found, found->origin, fetch->reason) != 0) return S3_STEP_FAILED;
+            if (fetch->config->region[0] != '\0' || fetch->region[0] != '\0') return step;
+            fetch->passed[0] = '\0';
+            fetch->bound = false;
+            step = ask_provider(fetch, &s3_provider_region);
+        } else {
+            return step;
         }
-        step = ask_provider(fetch, chain[fetch->next++]);
     }
-    if (step != S3_STEP_FOUND) return step;
-    return s3_credentials_check(&fetch->found, fetch->found.origin, fetch->reason) == 0 ? step : S3_STEP_FAILED;
+}
+
+static void remember_settings(struct s3_fetch *fetch) {
+    const struct s3_profile *profile = &fetch->profile;
+    (void)text_copy(fetch->imds.endpoint, sizeof fetch->imds.endpoint, profile->imds_endpoint);
+    (void)text_copy(fetch->imds.mode, sizeof fetch->imds.mode, profile->imds_mode);
+    (void)text_copy(fetch->imds.v1_disabled, sizeof fetch->imds.v1_disabled, profile->imds_v1_disabled);
 }
 
 void s3_fetch_init(struct s3_fetch *fetch, const struct s3_config *config) {
@@ -111,6 +137,7 @@ enum s3_step s3_fetch_begin(struct s3_fetch *fetch, int64_t now_ms) {
                         fetch->reason) != 0) {
         return S3_STEP_FAILED;
     }
+    remember_settings(fetch);
     return advance(fetch, S3_STEP_ABSENT);
 }
 
@@ -124,4 +151,5 @@ void s3_fetch_deinit(struct s3_fetch *fetch) {
     s3_errand_deinit(&fetch->errand);
     s3_profile_deinit(&fetch->profile);
     mbedtls_platform_zeroize(&fetch->found, sizeof fetch->found);
+    mbedtls_platform_zeroize(fetch->imds.token, sizeof fetch->imds.token);
 }

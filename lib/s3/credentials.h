@@ -19,7 +19,7 @@
 #include "s3/profile.h"
 
 enum s3_step {
-    S3_STEP_FOUND,   /* found holds the keys */
+    S3_STEP_FOUND,   /* found holds the keys, and region the region where config has none */
     S3_STEP_ASK,     /* errand is to be done */
     S3_STEP_ABSENT,  /* a provider's: it isn't configured. A whole fetch never says that */
     S3_STEP_PASSING, /* failed, and may work soon (no connection, 5xx); why in reason */
@@ -27,6 +27,15 @@ enum s3_step {
 };
 
 struct s3_fetch;
+
+/* Where and how the instance metadata are asked, and what they have said on the way. */
+struct s3_imds {
+    char endpoint[S3_ENDPOINT_SIZE]; /* the profile's settings */
+    char mode[8];
+    char v1_disabled[8];
+    char token[1024];
+    char role[256];
+};
 
 /* A provider. Both functions may look at all of fetch. */
 struct s3_provider {
@@ -46,8 +55,10 @@ struct s3_fetch {
     int stage;  /* the provider's own */
     int tries;
     struct s3_profile profile; /* read afresh */
+    struct s3_imds imds;
     struct s3_errand errand;
     struct s3_credentials found;
+    char region[S3_REGION_SIZE]; /* where config has none: what was found */
     char reason[TEXT_REASON_SIZE];
     char passed[TEXT_REASON_SIZE]; /* who was passed over, and why */
 };
@@ -68,6 +79,8 @@ void s3_fetch_deinit(struct s3_fetch *fetch);
 extern const struct s3_provider s3_provider_environment;
 extern const struct s3_provider s3_provider_profile;
 extern const struct s3_provider s3_provider_container;
+extern const struct s3_provider s3_provider_imds;
+extern const struct s3_provider s3_provider_region; /* not of the chain: gives region, last of all */
 
 /* Ends with a reason: S3_STEP_FAILED or _PASSING, which it returns. */
 enum s3_step s3_fetch_fail(struct s3_fetch *fetch, enum s3_step step, const char *format, ...)

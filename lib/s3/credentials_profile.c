@@ -7,6 +7,17 @@
 
 static enum s3_step pass_over(struct s3_fetch *fetch) {
     const struct s3_profile *p = &fetch->profile;
+    const char *other = p->role.arn[0] != '\0'             ? "role_arn"
+                        : p->sso.session[0] != '\0'        ? "sso_session"
+                        : p->sso.start_url[0] != '\0'      ? "sso_start_url"
+                        : p->credential_process[0] != '\0' ? "credential_process"
+                        : p->token_file[0] != '\0'         ? "web_identity_token_file"
+                                                           : NULL;
+    if (other != NULL) {
+        return s3_fetch_fail(fetch, S3_STEP_FAILED,
+                             "no credentials: profile \"%.64s\" gets them by %s, which isn't supported", p->name,
+                             other);
+    }
     return s3_fetch_pass(fetch, "no keys for \"%.60s\" in %.80s, %.80s", p->name,
                          p->credentials_path[0] != '\0' ? p->credentials_path : "~/.aws/credentials (no HOME)",
                          p->config_path[0] != '\0' ? p->config_path : "~/.aws/config (no HOME)");

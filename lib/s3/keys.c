@@ -93,6 +93,7 @@ static void take_step(struct s3_keys *keys, enum s3_step step, int64_t now_ms) {
                              "the credentials of %s are over already: check this machine's clock", fetch->found.origin);
     }
     if (step == S3_STEP_FOUND) {
+        (void)text_copy(keys->region, sizeof keys->region, fetch->region);
         adopt(keys, &fetch->found, now_ms);
     } else {
         note_failure(keys, step);

@@ -27,10 +27,11 @@ struct s3_notice {
 struct s3_keys {
     const struct s3_config *config; /* the caller's */
     struct s3_credentials current;
-    bool usable;        /* as far as we know */
-    unsigned number;    /* how many have come: tells them apart */
-    int64_t expires_ns; /* lease clock; INT64_MAX: never */
-    int64_t refresh_ns; /* lease clock: when to fetch next unless asked to; INT64_MAX: only when asked to */
+    char region[S3_REGION_SIZE]; /* where config has none: came with them */
+    bool usable;                 /* as far as we know */
+    unsigned number;             /* how many have come: tells them apart */
+    int64_t expires_ns;          /* lease clock; INT64_MAX: never */
+    int64_t refresh_ns;          /* lease clock: when to fetch next unless asked to; INT64_MAX: only when asked to */
 
     bool fetching;
     bool wanted; /* somebody waits */
