@@ -309,7 +309,8 @@ static int serve_waiting(struct s3_client *client, struct s3_lane *lane) {
     bool failed = keys->failures != lane->keys_failures, late = clock_now().wait_ns >= lane->deadline_ns;
     if (s3_keys_current(keys, clock_now().lease_ns) != NULL) return launch(client, lane);
     if (!failed && !late) return 0;
-    if (failed) return end_keyless(lane, keys->refused ? S3_KEYLESS_REFUSED : S3_KEYLESS_UNKNOWN, keys->reason);
+    if (failed || (keys->in_a_row > 0 && !keys->fetching))
+        return end_keyless(lane, keys->refused ? S3_KEYLESS_REFUSED : S3_KEYLESS_UNKNOWN, keys->reason);
     char reason[TEXT_REASON_SIZE];
     (void)text_format(reason, sizeof reason, "no credentials yet: waiting for %s", s3_keys_asked(keys));
     return end_keyless(lane, S3_KEYLESS_UNKNOWN, reason);

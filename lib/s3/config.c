@@ -81,6 +81,11 @@ static int take_addressing(struct s3_config *config, const struct s3_options *op
                   "is neither auto nor path nor virtual: correct --addressing-style");
 }
 
+static void take_variant(struct s3_config *config, char *const *environment, const struct s3_profile *profile) {
+    config->variant.dual_stack = s3_profile_flag(environment, "AWS_USE_DUALSTACK_ENDPOINT", profile->dual_stack);
+    config->variant.fips = s3_profile_flag(environment, "AWS_USE_FIPS_ENDPOINT", profile->fips);
+}
+
 static int take_ca_bundle(struct s3_config *config, const struct s3_options *options, char *const *environment,
                           const struct s3_profile *profile, char *reason) {
     const char *path =
@@ -119,6 +124,7 @@ static int take_all(struct s3_config *config, const struct s3_options *options, 
     int rc = take_bucket(config, options->bucket, reason);
     if (rc == 0) rc = take_endpoint(config, options, environment, profile, reason);
     if (rc == 0) rc = take_region(config, options, environment, profile, reason);
+    take_variant(config, environment, profile);
     if (rc == 0) rc = take_addressing(config, options, profile, reason);
     if (rc == 0) rc = take_ca_bundle(config, options, environment, profile, reason);
     if (rc == 0) rc = s3_endpoint_resolve(&endpoint, config, region[0] != '\0' ? region : DEFAULT_REGION, reason);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/text.h"
+#include "s3/partition.h"
 
 #define S3_BUCKET_SIZE     256
 #define S3_ENDPOINT_SIZE   512
@@ -56,6 +57,7 @@ struct s3_config {
     char bucket[S3_BUCKET_SIZE];
     char endpoint_url[S3_ENDPOINT_SIZE]; /* "" for AWS itself, which follows from the region */
     char region[S3_REGION_SIZE];         /* "": to be found with the credentials */
+    struct s3_variant variant;           /* which of AWS's names */
     enum s3_addressing addressing;
     char ca_bundle[S3_PATH_SIZE];      /* "" for the system's */
     struct s3_credentials credentials; /* no access key: they have to be fetched (keys.h), which takes a while */

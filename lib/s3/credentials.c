@@ -11,7 +11,7 @@
 
 /* In the order of the AWS tools. */
 static const struct s3_provider *const chain[] = {&s3_provider_environment, &s3_provider_profile,
-                                                  &s3_provider_container, &s3_provider_imds};
+                                                  &s3_provider_web_identity, &s3_provider_container, &s3_provider_imds};
 
 #define CHAIN_LENGTH (sizeof chain / sizeof *chain)
 
@@ -80,6 +80,11 @@ static enum s3_step ask_provider(struct s3_fetch *fetch, const struct s3_provide
     return provider->begin(fetch);
 }
 
+enum s3_step s3_fetch_delegate(struct s3_fetch *fetch, const struct s3_provider *provider) {
+    fetch->bound = true;
+    return ask_provider(fetch, provider);
+}
+
 static enum s3_step explain_none(struct s3_fetch *fetch) {
     return s3_fetch_fail(fetch, S3_STEP_FAILED,
                          "no credentials (%.400s): set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or choose a "
@@ -101,10 +106,15 @@ static enum s3_step advance(struct s3_fetch *fetch, enum s3_step step) {
             if (fetch->provider == &s3_provider_region) return explain_no_region(fetch);
             fetch->exhausted = fetch->next == CHAIN_LENGTH;
             if (fetch->exhausted) return explain_none(fetch);
+            mbedtls_platform_zeroize(&fetch->found, sizeof fetch->found); /* nothing of who was passed over */
             step = ask_provider(fetch, chain[fetch->next++]);
         } else if (step == S3_STEP_FOUND) {
             struct s3_credentials *found = &fetch->found;
             if (s3_credentials_check(found, found->origin, fetch->reason) != 0) return S3_STEP_FAILED;
+            if (fetch->role_count > 0) {
+                step = ask_provider(fetch, &s3_provider_role);
+                continue;
+            }
             if (fetch->config->region[0] != '\0' || fetch->region[0] != '\0') return step;
             fetch->passed[0] = '\0';
             fetch->bound = false;
@@ -117,6 +127,10 @@ static enum s3_step advance(struct s3_fetch *fetch, enum s3_step step) {
 
 static void remember_settings(struct s3_fetch *fetch) {
     const struct s3_profile *profile = &fetch->profile;
+    char *const *environment = fetch->config->sources.environment;
+    (void)text_copy(fetch->sts.url, sizeof fetch->sts.url, s3_profile_endpoint(profile, environment, S3_SERVICE_STS));
+    (void)text_copy(fetch->sso.url, sizeof fetch->sso.url, s3_profile_endpoint(profile, environment, S3_SERVICE_SSO));
+    (void)text_copy(fetch->sts.region, sizeof fetch->sts.region, fetch->config->region);
     (void)text_copy(fetch->imds.endpoint, sizeof fetch->imds.endpoint, profile->imds_endpoint);
     (void)text_copy(fetch->imds.mode, sizeof fetch->imds.mode, profile->imds_mode);
     (void)text_copy(fetch->imds.v1_disabled, sizeof fetch->imds.v1_disabled, profile->imds_v1_disabled);

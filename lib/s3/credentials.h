@@ -37,6 +37,14 @@ struct s3_imds {
     char role[256];
 };
 
+/* Another AWS service that is asked. */
+struct s3_service_place {
+    char url[S3_ENDPOINT_SIZE]; /* "": AWS's name for it in region */
+    char region[S3_REGION_SIZE];
+};
+
+#define S3_ROLES_MAX 5 /* that follow one another */
+
 /* A provider. Both functions may look at all of fetch. */
 struct s3_provider {
     const char *name; /* for people */
@@ -56,6 +64,11 @@ struct s3_fetch {
     int tries;
     struct s3_profile profile; /* read afresh */
     struct s3_imds imds;
+    struct s3_service_place sts; /* of the profile that was chosen, whichever the keys come from */
+    struct s3_service_place sso;
+    struct s3_role roles[S3_ROLES_MAX]; /* still to be assumed, the last one first */
+    char role_profiles[S3_ROLES_MAX][S3_PROFILE_NAME_SIZE];
+    size_t role_count;
     struct s3_errand errand;
     struct s3_credentials found;
     char region[S3_REGION_SIZE]; /* where config has none: what was found */
@@ -79,8 +92,15 @@ void s3_fetch_deinit(struct s3_fetch *fetch);
 extern const struct s3_provider s3_provider_environment;
 extern const struct s3_provider s3_provider_profile;
 extern const struct s3_provider s3_provider_container;
+extern const struct s3_provider s3_provider_process; /* a profile's; not of the chain by itself */
+extern const struct s3_provider s3_provider_sso;     /* likewise */
+extern const struct s3_provider s3_provider_web_identity;
 extern const struct s3_provider s3_provider_imds;
+extern const struct s3_provider s3_provider_role;   /* not of the chain: goes on from keys that were found */
 extern const struct s3_provider s3_provider_region; /* not of the chain: gives region, last of all */
+
+/* Lets another provider go on, which must have keys. */
+enum s3_step s3_fetch_delegate(struct s3_fetch *fetch, const struct s3_provider *provider);
 
 /* Ends with a reason: S3_STEP_FAILED or _PASSING, which it returns. */
 enum s3_step s3_fetch_fail(struct s3_fetch *fetch, enum s3_step step, const char *format, ...)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <mbedtls/platform_util.h>
+#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -29,12 +30,14 @@ int s3_file_read(const char *path, struct buffer *buffer) {
     return rc;
 }
 
+static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+
 int s3_file_read_token(const char *path, char *out, size_t size) {
     struct buffer buffer;
     buffer_init(&buffer, size - 1);
     int rc = s3_file_read(path, &buffer);
     size_t length = buffer.length;
-    while (rc == 0 && length > 0 && strchr(" \t\r\n", buffer.data[length - 1]) != NULL) length--;
+    while (rc == 0 && length > 0 && is_blank(buffer.data[length - 1])) length--;
     if (rc == 0 && length == 0) rc = -EINVAL;
     for (size_t i = 0; rc == 0 && i < length; i++) {
         if (buffer.data[i] < 0x20 || buffer.data[i] > 0x7e) rc = -EINVAL;

@@ -37,6 +37,16 @@ bool s3_json_text(const struct cJSON *json, const char *name, char *out, size_t 
     return fits;
 }
 
+bool s3_json_is(const struct cJSON *json, const char *name, int number) {
+    const cJSON *field = cJSON_GetObjectItemCaseSensitive(json, name);
+    return cJSON_IsNumber(field) && field->valuedouble == number;
+}
+
+const struct cJSON *s3_json_object(const struct cJSON *json, const char *name) {
+    const cJSON *field = cJSON_GetObjectItemCaseSensitive(json, name);
+    return cJSON_IsObject(field) ? field : NULL;
+}
+
 static bool take_expiry(int64_t *ms, const struct cJSON *json, const char *name) {
     const cJSON *expiry = cJSON_GetObjectItemCaseSensitive(json, name);
     const char *text = cJSON_GetStringValue(expiry);

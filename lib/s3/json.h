@@ -19,6 +19,12 @@ void s3_json_free(struct cJSON *json);
 /* Copies the text of that name into out[size]. Returns whether it is there, a text, and fits; else out is "". */
 bool s3_json_text(const struct cJSON *json, const char *name, char *out, size_t size);
 
+/* Whether the field of that name is this number. */
+bool s3_json_is(const struct cJSON *json, const char *name, int number);
+
+/* The object of that name, which is a part of json; or NULL. */
+const struct cJSON *s3_json_object(const struct cJSON *json, const char *name);
+
 /* What the fields of a key pair are called. */
 struct s3_json_names {
     const char *access_key;

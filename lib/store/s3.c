@@ -224,7 +224,8 @@ static int take(struct s3_store *store, struct task *task, const struct s3_respo
     struct s3_subject subject = {.action = task->action,
                                  .bucket = store->client.config.bucket,
                                  .key = task->key,
-                                 .endpoint = &store->client.endpoint};
+                                 .endpoint = &store->client.endpoint,
+                                 .keys_fixed = store->client.keys.current.fixed};
     switch (s3_judge(response, &subject, task->answer.reason)) {
     case S3_FINE:
         return take_fine(store, task, response, &subject);

@@ -258,7 +258,7 @@ static void a_profile_that_signs_in_otherwise_is_named_with_its_way(void **state
     struct fixture *f = *state;
     write_file(f, ".aws/config", "[profile sso]\nsso_session = corp\nregion = eu-west-1\n");
     f->options.profile = "sso";
-    assert_refused(f, -EINVAL, "by sso_session");
+    assert_refused(f, -EINVAL, "signs in by SSO, and the config file has no section");
 }
 
 static void a_profile_that_isnt_there_is_an_error(void **state) {
