@@ -246,6 +246,7 @@ static int conclude(struct s3_lane *lane, CURLcode code) {
         if (code == CURLE_WRITE_ERROR) code = CURLE_OK; /* it was us who broke it off */
     }
     response->curl_code = (int)code;
+    (void)curl_easy_getinfo(lane->easy, CURLINFO_SSL_VERIFYRESULT, &response->verify_result);
     response->timed_out = code == CURLE_OPERATION_TIMEDOUT;
     if (code == CURLE_OK) return s3_response_finish(response);
     text_copy_printable(response->trouble, sizeof response->trouble,

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "s3/certificate.h"
 
 static size_t on_body(char *bytes, size_t size, size_t count, void *data) {
     struct s3_reply *reply = data;
@@ -109,8 +110,12 @@ void s3_courier_finish(struct s3_courier *courier, CURLcode code) {
     if (reply->too_large) buffer_clear(&reply->body);
     if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && reply->too_large)) return;
     reply->timed_out = code == CURLE_OPERATION_TIMEDOUT;
-    reply->certificate = code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE;
-    conclude_failed(courier, courier->error[0] != '\0' ? courier->error : curl_easy_strerror(code));
+    reply->certificate = s3_certificate_is_cause(code);
+    long verify_result = 0;
+    (void)curl_easy_getinfo(courier->easy, CURLINFO_SSL_VERIFYRESULT, &verify_result);
+    const char *trouble = courier->error[0] != '\0' ? courier->error : curl_easy_strerror(code);
+    const char *words = reply->certificate ? s3_certificate_words(code, verify_result, trouble) : NULL;
+    conclude_failed(courier, words != NULL ? words : trouble);
 }
 
 bool s3_courier_step(struct s3_courier *courier) {

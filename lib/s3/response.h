@@ -21,6 +21,7 @@ struct s3_response {
     enum s3_keyless keyless;        /* not S3_KEYLESS_NOT: nothing but trouble is set */
     int curl_code;                  /* CURLcode; 0: an answer came whole. Else the rest may be partly filled */
     char trouble[TEXT_REASON_SIZE]; /* the keys' or libcurl's words for it, printable */
+    long verify_result;             /* of the server's certificate, as libcurl has it */
     bool timed_out;
     bool too_large; /* the body went past its limit and was given up; body holds nothing */
     int status;     /* HTTP */

@@ -3,7 +3,8 @@
 
 Signatures aren't checked.
 
-    badstore.py CONTROL     prints its port; its mode is the line in the file CONTROL (see control.py)
+    badstore.py CONTROL [PEM]   prints its port; its mode is the line in the file CONTROL (see control.py). PEM: a certificate and
+                                its key; then it speaks TLS, at most of the version in the variable TLS_MOST ("1.1")
 
 Modes:
     correct     PUT If-None-Match: * creates an object at most once
@@ -20,6 +21,7 @@ import email.utils
 import hashlib
 import json
 import os
+import ssl
 import sys
 import threading
 import time
@@ -87,6 +89,15 @@ def listing(bucket, query, objects):
             f'<ETag>"{hashlib.md5(body).hexdigest()}"</ETag><Size>{len(body)}</Size></Contents>'
         )
     return ("".join(parts) + "</ListBucketResult>").encode()
+
+
+def make_tls(pem):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    if os.environ.get("TLS_MOST") == "1.1":
+        context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+        context.set_ciphers("ALL:@SECLEVEL=0")
+    return context
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -158,14 +169,24 @@ class Handler(BaseHTTPRequestHandler):
 class BadStore(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, path):
+    def __init__(self, path, pem=None):
         super().__init__(("127.0.0.1", 0), Handler, bind_and_activate=False)
         self.socket.close()
         self.socket = control.listen()
+        self.tls = make_tls(pem) if pem else None
         self.control = control.Control(path, "correct")
         self.objects = Objects()
         self.log_file = open(path + ".log", "a", buffering=1)
         self.log_lock = threading.Lock()
+
+    def finish_request(self, request, client_address):
+        """In the connection's own thread, so that a handshake holds up nobody."""
+        if self.tls:
+            request = self.tls.wrap_socket(request, server_side=True)
+        super().finish_request(request, client_address)
+
+    def handle_error(self, request, client_address):
+        """A client that doesn't trust us is what some tests want."""
 
     def note(self, handler, status):
         line = json.dumps(
@@ -190,10 +211,10 @@ class BadStore(ThreadingHTTPServer):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
     control.die_with_parent()
-    store = BadStore(sys.argv[1])
+    store = BadStore(*sys.argv[1:])
     threading.Thread(target=store.steer, daemon=True).start()
     print(store.socket.getsockname()[1], flush=True)
     store.serve_forever()
