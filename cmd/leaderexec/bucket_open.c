@@ -16,6 +16,8 @@ static struct store *open_s3(const struct options *options, char *const *environ
         .profile = options->profile,
         .ca_bundle = options->ca_bundle,
         .addressing_style = options->addressing_style,
+        .sse = options->sse,
+        .sse_kms_key_id = options->sse_kms_key_id,
     };
     struct s3_config config;
     if (s3_config_load(&config, &given, environment, reason) < 0) return NULL;

@@ -169,6 +169,8 @@ static int launch_signed(struct s3_client *client, struct s3_lane *lane, const s
     struct s3_signing signing = {.endpoint = &client->endpoint,
                                  .credentials = credentials,
                                  .region = client->region,
+                                 .sse = client->config.sse,
+                                 .sse_kms_key_id = client->config.sse_kms_key_id,
                                  .now_ms = clock_wall_ms() + client->skew_ms};
     s3_request_deinit(&lane->request);
     s3_response_reset(&lane->response, S3_ERROR_MAX);

@@ -117,6 +117,19 @@ static int take_credentials(struct s3_config *config, const struct s3_options *o
     return rc;
 }
 
+static int take_encryption(struct s3_config *config, const struct s3_options *options, char *reason) {
+    const char *how = first_of(options->sse, NULL, NULL, NULL),
+               *key = first_of(options->sse_kms_key_id, NULL, NULL, NULL);
+    for (const char *p = key; *p != '\0'; p++) {
+        if (*p <= 0x20 || *p >= 0x7f)
+            return refuse(reason, "KMS key", key,
+                          "holds a blank or what else no key's name has: correct --sse-kms-key-id");
+    }
+    if (text_copy(config->sse, sizeof config->sse, how) != 0) return refuse(reason, "encryption", how, "isn't known");
+    if (text_copy(config->sse_kms_key_id, sizeof config->sse_kms_key_id, key) == 0) return 0;
+    return refuse(reason, "KMS key", key, "is too long: correct --sse-kms-key-id");
+}
+
 static int take_all(struct s3_config *config, const struct s3_options *options, char *const *environment,
                     const struct s3_profile *profile, char *reason) {
     struct s3_endpoint endpoint;
@@ -127,6 +140,7 @@ static int take_all(struct s3_config *config, const struct s3_options *options, 
     take_variant(config, environment, profile);
     if (rc == 0) rc = take_addressing(config, options, profile, reason);
     if (rc == 0) rc = take_ca_bundle(config, options, environment, profile, reason);
+    if (rc == 0) rc = take_encryption(config, options, reason);
     if (rc == 0) rc = s3_endpoint_resolve(&endpoint, config, region[0] != '\0' ? region : DEFAULT_REGION, reason);
     if (rc == 0) rc = take_credentials(config, options, environment, reason);
     return rc;

@@ -21,6 +21,7 @@
 #define S3_PATH_SIZE       1024
 #define S3_KEY_SIZE        1025 /* S3's keys have at most 1024 bytes */
 
+#define S3_KMS_KEY_SIZE      1025
 #define S3_PROFILE_NAME_SIZE 128
 #define S3_ORIGIN_SIZE       160
 
@@ -32,6 +33,8 @@ struct s3_options {
     const char *profile;
     const char *ca_bundle;
     const char *addressing_style; /* "auto", "path", "virtual" */
+    const char *sse;              /* x-amz-server-side-encryption of what is written */
+    const char *sse_kms_key_id;
 };
 
 enum s3_addressing { S3_ADDRESSING_AUTO, S3_ADDRESSING_PATH, S3_ADDRESSING_VIRTUAL };
@@ -59,7 +62,9 @@ struct s3_config {
     char region[S3_REGION_SIZE];         /* "": to be found with the credentials */
     struct s3_variant variant;           /* which of AWS's names */
     enum s3_addressing addressing;
-    char ca_bundle[S3_PATH_SIZE];      /* "" for the system's */
+    char ca_bundle[S3_PATH_SIZE]; /* "" for the system's */
+    char sse[16];                 /* "" for the bucket's default */
+    char sse_kms_key_id[S3_KMS_KEY_SIZE];
     struct s3_credentials credentials; /* no access key: they have to be fetched (keys.h), which takes a while */
     struct s3_sources sources;
 };

@@ -11,7 +11,7 @@
 #include "s3/sigv4.h"
 
 #define URL_MAX       (16 * 1024UL)
-#define HEADERS_MAX   8
+#define HEADERS_MAX   10
 #define CHECKSUM_SIZE 48 /* 32 bytes in base64 have 44 characters */
 
 /* The values of one request's headers. */
@@ -68,6 +68,11 @@ static int collect(struct headers *headers, const struct s3_call *call, const st
     add(headers, "x-amz-date", headers->scope.date);
     const char *token = signing->credentials->session_token;
     if (token[0] != '\0') add(headers, "x-amz-security-token", token);
+    if (call->action == S3_CREATE && signing->sse != NULL && signing->sse[0] != '\0') {
+        add(headers, "x-amz-server-side-encryption", signing->sse);
+        const char *key = signing->sse_kms_key_id;
+        if (key != NULL && key[0] != '\0') add(headers, "x-amz-server-side-encryption-aws-kms-key-id", key);
+    }
     return 0;
 }
 

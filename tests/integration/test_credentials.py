@@ -690,6 +690,22 @@ def test_an_sso_profile_that_lacks_something_says_what(start, giver, home, lacks
     assert_refused(start(*FAST, "--", "true", env=sso(giver)), lacks + " is missing")
 
 
+# --- encryption ---
+
+
+@pytest.mark.parametrize("how, key", [("AES256", None), ("aws:kms", None), ("aws:kms", "arn:aws:kms:r:1:key/k")])
+def test_what_is_written_is_encrypted_as_asked(start, bad, how, key):
+    env = {"AWS_ACCESS_KEY_ID": "AKIAENV", "AWS_SECRET_ACCESS_KEY": "s", "LEADEREXEC_SSE_KMS_KEY_ID": key}
+    assert start(*FAST, "--sse", how, "--", "true", env=env).wait() == 0
+    for entry in bad.log():
+        sent = {n.removeprefix("x-amz-server-side-"): v for n, v in entry["headers"].items() if "server-side" in n}
+        assert sent == (
+            {}
+            if entry["method"] != "PUT"
+            else {"encryption": how, **({"encryption-aws-kms-key-id": key} if key else {})}
+        )
+
+
 # --- keys that expire ---
 
 
