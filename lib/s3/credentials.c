@@ -9,11 +9,10 @@
 
 #include "base/environment.h"
 
-/* In the order of the AWS tools. */
-static const struct s3_provider *const chain[] = {&s3_provider_environment, &s3_provider_profile,
-                                                  &s3_provider_web_identity, &s3_provider_container, &s3_provider_imds};
-
-#define CHAIN_LENGTH (sizeof chain / sizeof *chain)
+/* In the order of the AWS tools; NULL at the end. */
+static const struct s3_provider *const chain[] = {&s3_provider_environment,  &s3_provider_profile,
+                                                  &s3_provider_web_identity, &s3_provider_container,
+                                                  &s3_provider_imds,         NULL};
 
 static bool fits_in_header(const char *text) {
     for (; *text != '\0'; text++) {
@@ -104,7 +103,7 @@ static enum s3_step advance(struct s3_fetch *fetch, enum s3_step step) {
     for (;;) {
         if (step == S3_STEP_ABSENT) {
             if (fetch->provider == &s3_provider_region) return explain_no_region(fetch);
-            fetch->exhausted = fetch->next == CHAIN_LENGTH;
+            fetch->exhausted = chain[fetch->next] == NULL;
             if (fetch->exhausted) return explain_none(fetch);
             mbedtls_platform_zeroize(&fetch->found, sizeof fetch->found); /* nothing of who was passed over */
             step = ask_provider(fetch, chain[fetch->next++]);

@@ -111,6 +111,11 @@ static enum s3_step use(struct s3_fetch *fetch) {
 static enum s3_step begin(struct s3_fetch *fetch) {
     const struct s3_profile *p = &fetch->profile;
     bool keys_win = false; /* over the role, in a source_profile */
+    /* A service account's token goes before all but a role, as in the AWS CLI: a file left in an image mustn't hide it.
+     */
+    bool has_token = s3_fetch_variable(fetch, "AWS_WEB_IDENTITY_TOKEN_FILE") != NULL;
+    if (has_token && !assumes_role(p) && !fetch->config->sources.profile_chosen)
+        return s3_fetch_pass(fetch, "AWS_WEB_IDENTITY_TOKEN_FILE goes before it");
     while (assumes_role(p) && !keys_win) {
         enum s3_step step = note_role(fetch);
         if (step != S3_STEP_FOUND) return step;

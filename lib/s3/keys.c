@@ -13,7 +13,7 @@
 #define RETRY_MOST_NS    (30 * NS_PER_S)
 #define REFRESH_LEAST_NS (1 * NS_PER_S)
 #define LIFE_MOST_MS     (INT64_C(366) * 24 * 3600 * MS_PER_S) /* whoever says more means for ever */
-#define KEY_SHOWN        4
+#define KEY_SHOWN        4UL
 
 /* "****************MPLE": enough to tell one's keys apart. */
 static void mask(char out[32], const char *access_key) {

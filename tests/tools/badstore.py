@@ -14,7 +14,7 @@ Modes:
     error STATUS CODE   answers everything with that, such as error 403 AccessDenied
     expired KEY...      answers requests signed by these access keys with 400 ExpiredToken, and others as it should
 
-CONTROL.log has a JSON line for each request: t (CLOCK_BOOTTIME, s), method, path, status, key (the access key that signed it),
+CONTROL.log has a JSON line for each request: t (CLOCK_BOOTTIME, s), method, path, status, key and region (of the access key that signed it),
 token and headers (its x-amz- ones).
 """
 import email.utils
@@ -196,6 +196,7 @@ class BadStore(ThreadingHTTPServer):
                 "path": handler.path,
                 "status": status,
                 "key": handler.signer(),
+                "region": handler.headers.get("Authorization", "//").split("/")[2],
                 "token": handler.headers.get("x-amz-security-token"),
                 "headers": {n.lower(): v for n, v in handler.headers.items() if n.lower().startswith("x-amz-")},
             }
