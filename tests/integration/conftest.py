@@ -134,7 +134,7 @@ def circumstances(fixtures):
 @pytest.fixture(autouse=True)
 def store_in_results(request, record_property):
     """Tells scripts/test's count which tests ran on Ceph, beyond those that have it in their name."""
-    if {"ceph_store", "bucket_of", "own_gateway"} & set(request.fixturenames):
+    if {"ceph_store", "bucket_of", "own_gateway", "gateways"} & set(request.fixturenames):
         record_property("store", "ceph")
 
 
@@ -257,10 +257,16 @@ class Gateways(ceph_tool.Ceph):
 
 
 @pytest.fixture
-def own_gateway(tmp_path, tidy):
-    """A radosgw of the test's own over the common Ceph: it can be stopped without disturbing others."""
+def gateways(tmp_path, tidy):
+    """More radosgw over the common Ceph, of the test's own: gateways.gateway(pem=...)."""
     with Gateways(tmp_path / "gateway") as gateways:
-        yield gateways.gateway()
+        yield gateways
+
+
+@pytest.fixture
+def own_gateway(gateways):
+    """A radosgw of the test's own over the common Ceph: it can be stopped without disturbing others."""
+    return gateways.gateway()
 
 
 def base_environment(build):

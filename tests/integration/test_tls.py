@@ -162,3 +162,13 @@ def test_keys_arent_asked_of_somebody_who_isnt_trusted(launch, tmp_path, authori
     run = launch(*FAST, "--no-wait", "--", "true", env=env)
     assert run.wait() == 125
     assert "the container's agent" in run.err() and "isn't trusted here" in run.err()
+
+
+def test_a_ceph_behind_tls_serves(launch, child, ceph_store, gateways, authority):
+    gateway = gateways.gateway(pem=authority.issue("ceph", "IP:127.0.0.1"))
+    ceph_store.environment["AWS_ENDPOINT_URL"] = gateway.endpoint
+    run = launch(*FAST, "--", "true", store=ceph_store)
+    assert run.wait() == 125 and "isn't trusted here" in one_line(run)
+    run = launch(*FAST, "--ca-bundle", authority.certificate, "--", *child("-d", 100), store=ceph_store)
+    assert run.wait() == 0 and run.err() == ""
+    assert len(child.terms()) == 1

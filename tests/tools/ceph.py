@@ -15,6 +15,7 @@ import select
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -86,12 +87,21 @@ def die_with_parent():
     ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL, 0, 0, 0)
 
 
+def trusting_all():
+    """For seeing whether somebody answers; what is said is worth nothing."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
 class Gateway:
     """One radosgw. endpoint, pid; stop() kills it."""
 
-    def __init__(self, ceph, name, cached):
+    def __init__(self, ceph, name, cached, pem=None):
+        """pem: a file with a certificate and its key; then it speaks TLS only."""
         self.port = free_port()
-        self.endpoint = f"http://127.0.0.1:{self.port}"
+        self.endpoint = f"http{'s' if pem else ''}://127.0.0.1:{self.port}"
+        where = f"ssl_endpoint=127.0.0.1:{self.port} ssl_certificate={pem} ssl_private_key={pem}"
         # A gateway with a cache is told of every change of a bucket; while it is stopped, the others would wait for it.
         self.process = ceph.daemon(
             [
@@ -101,7 +111,7 @@ class Gateway:
                 "client.admin",
                 f"--log-file={ceph.dir}/{name}.log",
                 f"--rgw-cache-enabled={str(cached).lower()}",
-                f"--rgw-frontends=beast endpoint=127.0.0.1:{self.port}",
+                f"--rgw-frontends=beast {where if pem else f'endpoint=127.0.0.1:{self.port}'}",
             ]
         )
         self.pid = self.process.pid
@@ -110,6 +120,8 @@ class Gateway:
             try:
                 with socket.create_connection(("127.0.0.1", self.port), timeout=1) as s:
                     s.settimeout(5)
+                    if pem:
+                        s = trusting_all().wrap_socket(s)
                     s.sendall(b"GET / HTTP/1.0\r\n\r\n")
                     if s.recv(12).startswith(b"HTTP/1."):
                         return
@@ -221,10 +233,10 @@ class Ceph:
         client.put_object(Bucket=BUCKET, Key="first", Body=b"first")
         client.close()
 
-    def gateway(self, cached=False):
+    def gateway(self, cached=False, pem=None):
         """Starts one more radosgw over the same data. One that a test stops had better have no cache."""
         self.gateways += 1
-        return Gateway(self, f"rgw.{os.getpid()}.{self.gateways}", cached)
+        return Gateway(self, f"rgw.{os.getpid()}.{self.gateways}", cached, pem)
 
     def environment(self):
         """What finds it: for the tests, and for anything that reads AWS's variables."""
