@@ -159,6 +159,7 @@ int s3_config_load(struct s3_config *config, const struct s3_options *options, c
                           config->ca_bundle, strerror(-rc));
     }
     s3_profile_deinit(&profile);
+    if (rc != 0) text_copy_printable(reason, TEXT_REASON_SIZE, reason); /* paths are whatever they are */
     if (rc != 0) s3_config_deinit(config);
     return rc;
 }

@@ -86,7 +86,7 @@ enum s3_step s3_fetch_delegate(struct s3_fetch *fetch, const struct s3_provider 
 
 static enum s3_step explain_none(struct s3_fetch *fetch) {
     return s3_fetch_fail(fetch, S3_STEP_FAILED,
-                         "no credentials (%.400s): set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or choose a "
+                         "no credentials (%.420s): set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or choose a "
                          "--profile",
                          fetch->passed);
 }
@@ -148,6 +148,7 @@ enum s3_step s3_fetch_begin(struct s3_fetch *fetch, int64_t now_ms) {
     const struct s3_sources *sources = &config->sources;
     if (s3_profile_load(&fetch->profile, sources->profile_chosen ? sources->profile : NULL, sources->environment,
                         fetch->reason) != 0) {
+        text_copy_printable(fetch->reason, sizeof fetch->reason, fetch->reason);
         return S3_STEP_FAILED;
     }
     remember_settings(fetch);

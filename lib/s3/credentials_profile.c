@@ -11,6 +11,8 @@
 
 #include "s3/credentials.h"
 
+#define PATH_SHOWN 48
+
 static bool is_set(const char *text) { return text[0] != '\0'; }
 
 static bool has_keys(const struct s3_credentials *credentials) {
@@ -82,6 +84,7 @@ static enum s3_step go_to_source_profile(struct s3_fetch *fetch) {
     }
     s3_profile_deinit(&fetch->profile);
     int rc = s3_profile_load(&fetch->profile, name, fetch->config->sources.environment, fetch->reason);
+    text_copy_printable(fetch->reason, sizeof fetch->reason, fetch->reason);
     return rc == 0 ? S3_STEP_FOUND : S3_STEP_FAILED;
 }
 
@@ -89,6 +92,14 @@ static enum s3_step go_to_source_profile(struct s3_fetch *fetch) {
 
 static bool assumes_role(const struct s3_profile *profile) {
     return is_set(profile->role.arn) && !is_set(profile->token_file);
+}
+
+/* The end of a path, which tells more than its beginning: the line names others, too. */
+static void show_path(char out[PATH_SHOWN], const char *path, const char *otherwise) {
+    size_t length = strlen(path);
+    bool is_long = length >= PATH_SHOWN;
+    (void)text_format(out, PATH_SHOWN, "%s%s", is_long ? "..." : "",
+                      length == 0 ? otherwise : path + (is_long ? length - PATH_SHOWN + 4 : 0));
 }
 
 /* What the last profile has, which assumes no role with others' keys. */
@@ -103,9 +114,10 @@ static enum s3_step use(struct s3_fetch *fetch) {
     if (fetch->role_count > 0) {
         return s3_fetch_fail(fetch, S3_STEP_FAILED, "no credentials: source_profile \"%.64s\" has none", p->name);
     }
-    return s3_fetch_pass(fetch, "no keys for \"%.60s\" in %.80s, %.80s", p->name,
-                         is_set(p->credentials_path) ? p->credentials_path : "~/.aws/credentials (no HOME)",
-                         is_set(p->config_path) ? p->config_path : "~/.aws/config (no HOME)");
+    char credentials[PATH_SHOWN], config[PATH_SHOWN];
+    show_path(credentials, p->credentials_path, "~/.aws/credentials (no HOME)");
+    show_path(config, p->config_path, "~/.aws/config (no HOME)");
+    return s3_fetch_pass(fetch, "no keys for \"%.40s\" in %s, %s", p->name, credentials, config);
 }
 
 static enum s3_step begin(struct s3_fetch *fetch) {
