@@ -154,6 +154,7 @@ int64_t s3_keys_wake_ns(const struct s3_keys *keys, struct instant now) {
         int64_t at_ns = s3_courier_wake_ns(&keys->courier);
         return at_ns == INT64_MAX ? INT64_MAX : now.lease_ns + (at_ns - now.wait_ns);
     }
+    if (keys->config->sources.environment == NULL) return INT64_MAX; /* nobody to ask */
     int64_t at_ns = keys->wanted ? now.lease_ns : keys->refresh_ns;
     return at_ns > keys->retry_ns ? at_ns : keys->retry_ns;
 }

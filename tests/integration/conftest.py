@@ -81,6 +81,11 @@ def pytest_collection_modifyitems(items):
         "close_to_winning",
         "busy_children",
         "rampant",
+        "credential_process_that_hangs",
+        "hanging_credential_process",
+        "fetched_again_and",
+        "serve_until_they_expire",
+        "sts_that_is_away",
     )
     long_ones = [item for item in items if any(word in item.name for word in slow)]
     others = [item for item in items if not any(word in item.name for word in slow)]

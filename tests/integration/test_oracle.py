@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import TOOLS, base_environment
+from conftest import TOOLS, base_environment, builds
 from processes import PATIENCE_S
 
 STATIC = "aws_access_key_id = AKIASTATICSTATIC0001\naws_secret_access_key = static-secret\n"
@@ -122,6 +122,12 @@ DIFFERENT = {
         "half a pair is an error, never completed or replaced from elsewhere",
     ),
 }
+
+
+@pytest.fixture(scope="session")
+def build():
+    """One build is enough: what is compared is what is read."""
+    return next(iter(builds().values()))
 
 
 @pytest.fixture

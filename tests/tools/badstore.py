@@ -204,18 +204,9 @@ class BadStore(ThreadingHTTPServer):
         with self.log_lock:
             self.log_file.write(line + "\n")
 
-    def steer(self):
-        while True:
-            if self.control.poll():
-                self.control.confirm()
-            time.sleep(control.POLL_S)
-
 
 if __name__ == "__main__":
     if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
     control.die_with_parent()
-    store = BadStore(*sys.argv[1:])
-    threading.Thread(target=store.steer, daemon=True).start()
-    print(store.socket.getsockname()[1], flush=True)
-    store.serve_forever()
+    control.serve(BadStore(*sys.argv[1:]))

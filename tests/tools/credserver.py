@@ -274,18 +274,9 @@ class CredentialServer(ThreadingHTTPServer):
         with self.lock:
             self.log_file.write(line + "\n")
 
-    def steer(self):
-        while True:
-            if self.control.poll():
-                self.control.confirm()
-            time.sleep(control.POLL_S)
-
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     control.die_with_parent()
-    server = CredentialServer(sys.argv[1])
-    threading.Thread(target=server.steer, daemon=True).start()
-    print(server.socket.getsockname()[1], flush=True)
-    server.serve_forever()
+    control.serve(CredentialServer(sys.argv[1]))
