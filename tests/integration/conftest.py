@@ -26,6 +26,8 @@ import processes  # noqa: E402
 import stores  # noqa: E402
 from control import Tool  # noqa: E402
 
+pytest_plugins = ["givers"]
+
 STORES = ("directory", "ceph")
 ASAN_OPTIONS = (
     "abort_on_error=0:exitcode=99:detect_leaks=1:verify_asan_link_order=0:detect_stack_use_after_return=1:"

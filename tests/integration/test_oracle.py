@@ -1,4 +1,5 @@
-"""The same variables and files, read by leaderexec and by botocore, the library beneath the AWS CLI: who gives the keys, and the region.
+"""The same variables and files, read by leaderexec and by botocore, the library beneath the AWS CLI: who gives the
+keys, and the region.
 
 A case that differs says so and why; the README says it too.
 """
@@ -20,7 +21,8 @@ ENV = {"AWS_ACCESS_KEY_ID": "AKIAENV", "AWS_SECRET_ACCESS_KEY": "s"}
 AGENT = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "{giver}/agent/credentials"}
 IMDS = {"AWS_EC2_METADATA_DISABLED": "false", "AWS_EC2_METADATA_SERVICE_ENDPOINT": "{giver}/"}
 TOKEN = {"AWS_WEB_IDENTITY_TOKEN_FILE": "{home}/token", "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/pod"}
-PROCESS = """credential_process = echo '{"Version": 1, "AccessKeyId": "AKIAPROCESS", "SecretAccessKey": "s", "SessionToken": "t"}'\n"""
+PRINTED = '{"Version": 1, "AccessKeyId": "AKIAPROCESS", "SecretAccessKey": "s", "SessionToken": "t"}'
+PROCESS = f"credential_process = echo '{PRINTED}'\n"
 SSO = "sso_session = corp\nsso_account_id = 1\nsso_role_name = r\n"
 LEGACY_SSO = "sso_start_url = https://corp\nsso_region = r-1\nsso_account_id = 1\nsso_role_name = r\n"
 SESSION = "[sso-session corp]\nsso_start_url = https://corp\nsso_region = r-1\n"

@@ -37,7 +37,7 @@ class Authority:
         )
 
     def issue(self, name, alternative, first_day=-10, last_day=10):
-        """A server's certificate for alternative ("IP:127.0.0.1"), valid from one day to another; returns the PEM with its key."""
+        """A server's certificate for alternative ("IP:127.0.0.1"), from one day to another; returns it with its key."""
         key, request, certificate = (self.folder / f"{name}.{end}" for end in ("key", "csr", "crt"))
         openssl(
             *("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}"),

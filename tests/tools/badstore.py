@@ -3,8 +3,9 @@
 
 Signatures aren't checked.
 
-    badstore.py CONTROL [PEM]   prints its port; its mode is the line in the file CONTROL (see control.py). PEM: a certificate and
-                                its key; then it speaks TLS, at most of the version in the variable TLS_MOST ("1.1")
+    badstore.py CONTROL [PEM]   prints its port; its mode is the line in the file CONTROL (see control.py). PEM: a
+                                certificate and its key; then it speaks TLS, at most of the version in the variable
+                                TLS_MOST ("1.1")
 
 Modes:
     correct     PUT If-None-Match: * creates an object at most once
@@ -14,8 +15,8 @@ Modes:
     error STATUS CODE   answers everything with that, such as error 403 AccessDenied
     expired KEY...      answers requests signed by these access keys with 400 ExpiredToken, and others as it should
 
-CONTROL.log has a JSON line for each request: t (CLOCK_BOOTTIME, s), method, path, status, key and region (of the access key that signed it),
-token and headers (its x-amz- ones).
+CONTROL.log has a JSON line for each request: t (CLOCK_BOOTTIME, s), method, path, status, key and region (of the
+access key that signed it), token and headers (its x-amz- ones).
 """
 import email.utils
 import hashlib
@@ -105,6 +106,7 @@ class Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def reply(self, status, body=b"", kind="application/xml", **headers):
+        self.server.note(self, status)  # first: whoever has the answer may look for it
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         if body:
@@ -114,7 +116,6 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
-        self.server.note(self, status)
 
     def error(self, status, code):
         self.reply(

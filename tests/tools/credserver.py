@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Stand-ins for those who give AWS credentials, on loopback: EC2's instance metadata (IMDS), the agents of ECS and EKS, STS and IAM
-Identity Center (SSO). They check what they are sent, signatures included.
+"""Stand-ins for those who give AWS credentials, on loopback: EC2's instance metadata (IMDS), the agents of ECS and
+EKS, STS and IAM Identity Center (SSO). They check what they are sent, signatures included.
 
     credserver.py CONTROL     prints its port; its mode is the line in the file CONTROL (see control.py)
 
@@ -10,13 +10,14 @@ The mode is "correct", or words that change what it does:
     hang             never answers
     delay=S          answers after S seconds
     status=N         answers with that status and no keys
-    body=NAME        answers with garbage, nothing, huge (10 MB), half (half a pair), control (a key that breaks a header)
+    body=NAME        answers with garbage, nothing, huge (10 MB), half (half a pair), control (a key that breaks a
+                     header)
     redirect=URL     answers 302
     auth=TEXT        the agent wants this Authorization
     fail-after=N     answers so many requests for keys, then 500
 
-Each pair of keys that it gives is new: ASIA, the service's name, a number. CONTROL.log has a JSON line for each request: t, method, path,
-headers, body, and given, the access key.
+Each pair of keys that it gives is new: ASIA, the service's name, a number. CONTROL.log has a JSON line for each
+request: t, method, path, headers, body, and given, the access key.
 """
 import hashlib
 import hmac
@@ -77,6 +78,7 @@ class Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def reply(self, status, body=b"", kind="application/json", **headers):
+        self.server.note(self)  # first: whoever has the answer may look for it
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Content-Type", kind)
@@ -107,7 +109,6 @@ class Handler(BaseHTTPRequestHandler):
                 self.behave()
         except BrokenPipeError:
             pass
-        self.server.note(self)
 
     def misbehave(self):
         """Does what the mode says in place of an answer; returns whether it did."""

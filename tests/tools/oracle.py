@@ -1,11 +1,11 @@
 #!/usr/bin/python3
-"""What botocore, the library beneath the AWS CLI, makes of the variables and files that it finds: the keys that it would sign with, the
-region, and S3's address. Prints a JSON object; "error" in it says that there are no keys.
+"""What botocore, the library beneath the AWS CLI, makes of the variables and files that it finds: the keys that it
+would sign with, the region, and S3's address. Prints a JSON object; "error" in it says that there are no keys.
 
     oracle.py [PROFILE]
 
-STS and SSO are asked at AWS_ENDPOINT_URL_STS and AWS_ENDPOINT_URL_SSO, which older versions of botocore don't read themselves; without
-them they aren't asked at all.
+STS and SSO are asked at AWS_ENDPOINT_URL_STS and AWS_ENDPOINT_URL_SSO, which older versions of botocore don't read
+themselves; without them they aren't asked at all.
 """
 import json
 import os
