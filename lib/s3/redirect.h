@@ -14,6 +14,10 @@ bool s3_redirect_is_to_region(const struct s3_response *response, const char *re
 bool s3_redirect_is_to_time(const struct s3_response *response);
 
 /* Whether response says that the session token that it was signed with isn't valid any more. */
+bool s3_redirect_is_expiry(const struct s3_response *response);
+
+/* Whether other keys might do better: these have expired, or the store doesn't know them, as when somebody exchanged a
+ * key in a file and deleted the old one. */
 bool s3_redirect_is_to_keys(const struct s3_response *response);
 
 #endif

@@ -206,7 +206,7 @@ enum s3_verdict s3_judge(const struct s3_response *response, const struct s3_sub
     bool no_key = response->has_error && strcmp(response->error.code, "NoSuchKey") == 0;
     if (status == 404 && no_key && (subject->action == S3_READ || subject->action == S3_DELETE)) return S3_ABSENT;
     const struct rule *rule = find_rule(response);
-    if (subject->keys_fixed && s3_redirect_is_to_keys(response)) {
+    if (subject->keys_fixed && s3_redirect_is_expiry(response)) {
         explain(reason, response, subject,
                 "the keys are over, and those of the environment can't be renewed: start again with new ones");
         return S3_REFUSED;

@@ -2,6 +2,7 @@
 import signal
 import time
 
+import pytest
 from givers import FAST, agent, assert_refused, configure, given, one_line, signers
 from processes import boottime, wait_until
 
@@ -32,12 +33,13 @@ def test_keys_of_the_environment_that_expire_cant_be_replaced_and_that_is_said(s
     assert "can't be renewed" in run.err()
 
 
-def test_keys_of_a_file_are_read_again_when_they_have_expired(start, bad, home, child):
+@pytest.mark.parametrize("how", ["expired", "unknown"])
+def test_keys_of_a_file_are_read_again_when_they_have_expired_or_were_exchanged(start, bad, home, child, how):
     configure(home, "", "[default]\naws_access_key_id = AKIAONE\naws_secret_access_key = s\naws_session_token = t\n")
     run = start("-v", *FAST, "--", *child())
     child.wait_for_terms(1)
     configure(home, "", "[default]\naws_access_key_id = AKIATWO\naws_secret_access_key = s\n")
-    bad.mode("expired AKIAONE")
+    bad.mode(f"{how} AKIAONE")
     wait_until(lambda: signers(bad)[-1] == "AKIATWO", "the new keys to be used")
     run.signal(signal.SIGTERM)
     assert run.wait() == 0 and child.lines("15") and "trying again" not in run.err()

@@ -14,6 +14,7 @@ Modes:
     html        answers everything with a web page: no S3 at all
     error STATUS CODE   answers everything with that, such as error 403 AccessDenied
     expired KEY...      answers requests signed by these access keys with 400 ExpiredToken, and others as it should
+    unknown KEY...      likewise with 403 InvalidAccessKeyId
 
 CONTROL.log has a JSON line for each request: t (CLOCK_BOOTTIME, s), method, path, status, key and region (of the
 access key that signed it), token and headers (its x-amz- ones).
@@ -137,6 +138,8 @@ class Handler(BaseHTTPRequestHandler):
             self.reply(200, b"<!DOCTYPE html><html><body><h1>It works!</h1></body></html>", "text/html")
         elif mode.startswith("expired ") and self.signer() in mode.split():
             self.error(400, "ExpiredToken")
+        elif mode.startswith("unknown ") and self.signer() in mode.split():
+            self.error(403, "InvalidAccessKeyId")
         elif mode.startswith("error "):
             self.error(int(mode.split()[1]), mode.split()[2])
         elif self.command == "GET" and not key:

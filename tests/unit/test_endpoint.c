@@ -249,6 +249,51 @@ static void only_an_answer_about_regions_leads_to_another(void **state) {
     assert_false(s3_redirect_is_to_region(&response, "us-east-1"));
 }
 
+static void only_an_answer_about_keys_leads_to_others(void **state) {
+    (void)state;
+    static const struct {
+        int status;
+        const char *code;
+        bool expired, others;
+    } answers[] = {{400, "ExpiredToken", true, true},        {403, "ExpiredToken", true, true},
+                   {400, "InvalidToken", true, true},        {400, "TokenRefreshRequired", true, true},
+                   {403, "InvalidAccessKeyId", false, true}, {403, "SignatureDoesNotMatch", false, false},
+                   {403, "AccessDenied", false, false},      {200, "ExpiredToken", false, false}};
+    for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+        struct s3_response response = {.status = answers[i].status, .has_error = true};
+        strcpy(response.error.code, answers[i].code);
+        assert_int_equal(s3_redirect_is_expiry(&response), answers[i].expired);
+        assert_int_equal(s3_redirect_is_to_keys(&response), answers[i].others);
+    }
+}
+
+static void encryption_is_asked_for_where_something_is_written_and_signed(void **state) {
+    (void)state;
+    struct s3_endpoint endpoint = {.scheme = "https", .host = "h"};
+    struct s3_credentials credentials = {.access_key = "A", .secret_key = "s", .session_token = "t"};
+    struct s3_signing signing = {.endpoint = &endpoint,
+                                 .credentials = &credentials,
+                                 .region = "r",
+                                 .sse = "aws:kms",
+                                 .sse_kms_key_id = "alias/k",
+                                 .now_ms = INT64_C(1369353600000)};
+    for (int action = S3_LIST; action <= S3_DELETE; action++) {
+        struct s3_call call = {.action = (enum s3_action)action, .key = action == S3_LIST ? "" : "k", .query = ""};
+        struct s3_request request;
+        assert_int_equal(s3_request_init(&request, &call, &signing), 0);
+        const char *how = find_header(&request, "x-amz-server-side-encryption");
+        const char *key = find_header(&request, "x-amz-server-side-encryption-aws-kms-key-id");
+        assert_int_equal(how != NULL && key != NULL, action == S3_CREATE);
+        if (action == S3_CREATE) {
+            assert_string_equal(how, " aws:kms");
+            assert_string_equal(key, " alias/k");
+            assert_non_null(strstr(find_header(&request, "authorization"),
+                                   ";x-amz-server-side-encryption;x-amz-server-side-encryption-aws-kms-key-id,"));
+        }
+        s3_request_deinit(&request);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_bucket_is_addressed_by_name_or_by_path),
@@ -259,6 +304,8 @@ int main(void) {
         cmocka_unit_test(a_key_as_long_as_they_get_can_be_asked_for),
         cmocka_unit_test(of_an_answers_headers_what_matters_is_kept),
         cmocka_unit_test(only_an_answer_about_regions_leads_to_another),
+        cmocka_unit_test(only_an_answer_about_keys_leads_to_others),
+        cmocka_unit_test(encryption_is_asked_for_where_something_is_written_and_signed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
