@@ -109,6 +109,13 @@ static void write_all(int fd, const char *bytes, size_t length) {
     }
 }
 
+/* Kills what the command left behind in its group, which we leave for that. */
+static void end_group(pid_t parent) {
+    pid_t group = getpgrp();
+    bool left = setpgid(0, getpgid(parent)) == 0;
+    (void)kill(left ? -group : 0, SIGKILL);
+}
+
 static _Noreturn void run_helper(pid_t parent, const char *line, char *const *environment, int answer_fd) {
     static struct capture capture; /* this process's alone */
     int out[2], err[2], status = 0;
@@ -126,8 +133,8 @@ static _Noreturn void run_helper(pid_t parent, const char *line, char *const *en
     capture.report.status = WIFEXITED(status) ? WEXITSTATUS(status) : STATUS_SIGNAL + WTERMSIG(status);
     write_all(answer_fd, (const char *)&capture.report, sizeof capture.report);
     if (!capture.report.too_large) write_all(answer_fd, capture.output, capture.length);
-    (void)kill(0, SIGKILL); /* with what the command left behind in its group */
-    _exit(EXIT_FAILURE);
+    end_group(parent);
+    _exit(EXIT_SUCCESS);
 }
 
 /* --- in the caller --- */
