@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "s3/bucket_kind.h"
 
 #define S3_SCHEME         "s3://"
 #define FILE_SCHEME       "file:"
@@ -27,8 +28,18 @@ static bool is_bucket_name(const char *name, size_t length) {
     return true;
 }
 
+/* Refuses what only looks like a bucket: an ARN, or a name of length bytes that AWS keeps for other kinds. */
+static int check_kind(const char *text, size_t length, char *problem) {
+    char name[S3_BUCKET_SIZE];
+    bool is_arn = starts_with(text, "arn:");
+    (void)text_format(name, sizeof name, "%.*s", (int)(is_arn ? strlen(text) : length), text);
+    const char *other = s3_bucket_other_kind(name);
+    return other == NULL || text_copy(problem, VALUES_PROBLEM_SIZE, other) != 0 ? 0 : -EINVAL;
+}
+
 static int parse_s3(struct bucket *bucket, const char *text, char *problem) {
     size_t length = strcspn(text, "/");
+    if (check_kind(text, length, problem) != 0) return -EINVAL;
     if (!is_bucket_name(text, length)) {
         (void)text_format(
             problem, VALUES_PROBLEM_SIZE,
@@ -106,7 +117,8 @@ int bucket_parse(struct bucket *bucket, const char *text, char *problem) {
     if (starts_with(text, FILE_SCHEME)) return parse_directory(bucket, text + strlen(FILE_SCHEME), problem);
     bucket->kind = BUCKET_S3;
     if (starts_with(text, S3_SCHEME)) return parse_s3(bucket, text + strlen(S3_SCHEME), problem);
-    return parse_s3(bucket, strchr(text, '/') == NULL ? text : "", problem);
+    bool is_plain = strchr(text, '/') == NULL || starts_with(text, "arn:");
+    return parse_s3(bucket, is_plain ? text : "", problem);
 }
 
 /* Appends text to out[size], what isn't plain as %XX. */

@@ -17,6 +17,8 @@ int bucket_load_config(struct s3_config *config, const struct options *options, 
         .profile = options->profile,
         .ca_bundle = options->ca_bundle,
         .addressing_style = options->addressing_style,
+        .sse = options->sse,
+        .sse_kms_key_id = options->sse_kms_key_id,
     };
     return s3_config_load(config, &given, environment, reason);
 }

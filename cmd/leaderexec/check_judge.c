@@ -329,17 +329,3 @@ void judge_expiry(struct finding *finding, enum setting_known known, const struc
         finding_set(finding, "expiry", FINDING_OK, "no lifecycle rule deletes slots");
     }
 }
-
-/* --- credentials --- */
-
-#define MASK_SHOWN 4
-#define MASK_LEAST 16UL
-
-void mask_key(char *out, size_t size, const char *key) {
-    size_t length = strlen(key);
-    if (length < MASK_LEAST) {
-        (void)text_format(out, size, "%.*s...", length > MASK_SHOWN ? 2 : 0, key);
-    } else {
-        (void)text_format(out, size, "%.*s...%s", MASK_SHOWN, key, key + length - MASK_SHOWN);
-    }
-}

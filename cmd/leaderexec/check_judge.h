@@ -146,9 +146,4 @@ void judge_object_lock(struct finding *finding, enum setting_known known, const 
 void judge_expiry(struct finding *finding, enum setting_known known, const struct s3_lifecycle_rule *rule,
                   const char *folder);
 
-/* --- credentials --- */
-
-/* Writes what may be shown of an access key: "AKIA...3XYZ". */
-void mask_key(char *out, size_t size, const char *key);
-
 #endif

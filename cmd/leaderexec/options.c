@@ -313,6 +313,8 @@ static void resolve_rest(struct parse *parse) {
     options->profile = given[OPTION_PROFILE].text;
     options->ca_bundle = given[OPTION_CA_BUNDLE].text;
     options->addressing_style = given[OPTION_ADDRESSING_STYLE].text;
+    options->sse = given[OPTION_SSE].text;
+    options->sse_kms_key_id = given[OPTION_SSE_KMS_KEY_ID].text;
     options->conflict_exit_code = (int)given[OPTION_CONFLICT_EXIT_CODE].number;
     options->stop_signal = (int)given[OPTION_SIGNAL].number;
     options->rejoin = strcmp(given[OPTION_ON_LOSS].text, "rejoin") == 0;
@@ -337,6 +339,13 @@ static int check_typed(const struct parse *parse) {
         return -EINVAL;
     }
     return 0;
+}
+
+static int check_encryption(const struct parse *parse) {
+    const char *sse = parse->given[OPTION_SSE].text;
+    if (parse->given[OPTION_SSE_KMS_KEY_ID].text == NULL) return 0;
+    if (sse != NULL && strncmp(sse, "aws:kms", 7) == 0) return 0;
+    return fail_option(parse, OPTION_SSE_KMS_KEY_ID, "goes with --sse aws:kms or aws:kms:dsse only");
 }
 
 /* What fits the mode, and what doesn't. */
@@ -373,6 +382,7 @@ int options_parse(struct options *options, int argc, char *const *argv, char *co
     options->log_json = strcmp(parse.given[OPTION_LOG_FORMAT].text, "json") == 0;
     r = check_mode(&parse);
     for (int id = 0; id < OPTION_COUNT && r == 0; id++) r = read_value(&parse, (enum option_id)id);
+    if (r == 0) r = check_encryption(&parse);
     if (r == 0) r = resolve_place(&parse);
     if (r == 0) r = resolve_durations(&parse);
     if (r == 0) r = resolve_retention(&parse);

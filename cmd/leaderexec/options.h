@@ -33,11 +33,13 @@ struct options {
     char prefix[PREFIX_SIZE]; /* "" or with a slash at its end */
     const char *lock;
     char identity[BUCKET_IDENTITY_SIZE]; /* what LEADEREXEC_HOLDS says of it */
-    const char *endpoint_url;            /* these five: NULL where not given */
+    const char *endpoint_url;            /* these seven: NULL where not given */
     const char *region;
     const char *profile;
     const char *ca_bundle;
     const char *addressing_style; /* "auto", "path", "virtual" */
+    const char *sse;              /* "AES256", "aws:kms", "aws:kms:dsse" */
+    const char *sse_kms_key_id;   /* never without sse of a kind that takes it */
 
     int64_t ttl_ms;
     int64_t poll_ms;    /* at most ttl_ms / 3 */

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/environment.h"
 #include "base/text.h"
 #include "bucket.h"
 #include "check_judge.h"
@@ -14,6 +13,7 @@
 #include "place_s3.h"
 #include "record/record.h"
 #include "s3/client.h"
+#include "s3/keys.h"
 #include "s3/listing.h"
 #include "s3/uri.h"
 #include "s3/verdict.h"
@@ -48,8 +48,11 @@ int s3_place_ask(struct s3_place *bucket, int lane, enum s3_action action, const
 
 enum s3_verdict s3_place_judge(const struct s3_place *bucket, int lane, enum s3_action action, const char *key,
                                char *reason) {
-    struct s3_subject subject = {
-        .action = action, .bucket = bucket->client.config.bucket, .key = key, .endpoint = &bucket->client.endpoint};
+    struct s3_subject subject = {.action = action,
+                                 .bucket = bucket->client.config.bucket,
+                                 .key = key,
+                                 .endpoint = &bucket->client.endpoint,
+                                 .keys_fixed = bucket->client.keys.current.fixed};
     return s3_judge(&bucket->client.lanes[lane].response, &subject, reason);
 }
 
@@ -82,26 +85,22 @@ static int ask_until_known(struct s3_place *bucket, enum s3_action action, const
 
 /* --- who and where --- */
 
-/* Where the keys came from. */
-static void describe_source(const struct s3_place *bucket, char *out, size_t size) {
-    const char *key = environment_get(bucket->environment, "AWS_ACCESS_KEY_ID");
-    const char *profile = bucket->place.options->profile;
-    if (profile == NULL) profile = environment_get(bucket->environment, "AWS_PROFILE");
-    if (key != NULL && strcmp(key, bucket->configs[0].credentials.access_key) == 0) {
-        (void)text_copy(out, size, "the environment");
-    } else {
-        (void)text_format(out, size, "profile \"%.100s\"", profile != NULL ? profile : "default");
-    }
+static void report_credentials(const struct s3_place *bucket, struct report *report) {
+    char who[TEXT_REASON_SIZE / 2];
+    s3_keys_describe(who, sizeof who, &bucket->client.keys.current);
+    finding_set(report_add(report), "credentials", FINDING_OK, "%s", who);
+    report_print(report);
 }
 
-static void report_credentials(const struct s3_place *bucket, struct report *report) {
-    char key[64], source[160];
-    bool passes = bucket->configs[0].credentials.session_token[0] != '\0';
-    mask_key(key, sizeof key, bucket->configs[0].credentials.access_key);
-    describe_source(bucket, source, sizeof source);
-    finding_set(report_add(report), "credentials", FINDING_OK, "access key %s from %s, %s", key, source,
-                passes ? "with a session token, which ends some time" : "without an end");
-    report_print(report);
+/* Writers have the keys and the region that the first request took: one that had to fetch its own wouldn't race. */
+static int share_keys(struct s3_place *bucket) {
+    for (int i = 0; i < bucket->place.endpoints; i++) {
+        struct s3_config *config = &bucket->configs[i];
+        config->credentials = bucket->client.keys.current;
+        if (config->region[0] != '\0') continue;
+        if (text_copy(config->region, sizeof config->region, bucket->client.region) != 0) return -ENAMETOOLONG;
+    }
+    return 0;
 }
 
 static void report_endpoint(const struct s3_place *bucket, struct report *report) {
@@ -152,11 +151,12 @@ static int look(struct place *place, struct report *report, char *reason) {
     struct s3_place *bucket = self(place);
     enum s3_verdict verdict = S3_UNKNOWN;
     int found;
-    report_credentials(bucket, report);
     int r = list(bucket, &verdict, &found, reason);
+    if (r == 0) r = share_keys(bucket);
     if (r != 0) return r;
     bucket->may_list = verdict == S3_FINE;
     if (!bucket->may_list && !s3_place_is_denial(&bucket->client.lanes[0].response)) return -EIO;
+    report_credentials(bucket, report);
     report_endpoint(bucket, report);
     return 0;
 }

@@ -16,6 +16,7 @@
 #include "election/lease.h"
 #include "holds.h"
 #include "journal.h"
+#include "notices.h"
 #include "options.h"
 #include "process/keeper.h"
 #include "store/store.h"
@@ -239,6 +240,7 @@ static int wait_for_more(struct run *run) {
     fds[KEEPER_POLLFDS] = (struct pollfd){.fd = run->timer, .events = POLLIN};
     error = failed(run, store_wait(run->store, fds, KEEPER_POLLFDS + 1, LOOP_MOST_MS), "wait for what comes");
     if (error < 0) return error;
+    notices_tell(run->store, &run->journal.log);
     uint64_t expirations; /* read only to take the readiness away; where that doesn't work it is tried again */
     if (fds[KEEPER_POLLFDS].revents != 0 && read(run->timer, &expirations, sizeof expirations) < 0 && errno != EAGAIN &&
         errno != EINTR)

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "bucket.h"
+#include "notices.h"
 #include "options.h"
 #include "store/store.h"
 #include "verdict.h"
@@ -76,11 +77,13 @@ static int look_once(struct store *store, struct verdict *verdict, char *reason)
     return r;
 }
 
-static int look(const struct options *options, char *const *environment, struct verdict *verdict, char *reason) {
+static int look(const struct options *options, char *const *environment, const struct log *log, struct verdict *verdict,
+                char *reason) {
     struct store *store = bucket_open(options, environment, reason);
     if (store == NULL) return -EIO;
     int r = -EAGAIN;
     for (int i = 0; i < LISTINGS_MOST && r == -EAGAIN; i++) r = look_once(store, verdict, reason);
+    notices_tell(store, log);
     store_close(store);
     return r;
 }
@@ -88,7 +91,7 @@ static int look(const struct options *options, char *const *environment, struct 
 int status_command(const struct options *options, char *const *environment, const struct log *log) {
     char reason[TEXT_REASON_SIZE] = "", line[STATUS_LINE_SIZE];
     struct verdict verdict;
-    int r = look(options, environment, &verdict, reason);
+    int r = look(options, environment, log, &verdict, reason);
     if (r == 0 && options->json) {
         r = verdict_format_json(&verdict, options->identity, line, sizeof line);
         if (r < 0) (void)text_format(reason, sizeof reason, "can't write the status as JSON: %s", strerror(-r));

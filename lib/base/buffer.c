@@ -7,8 +7,14 @@
 
 void buffer_init(struct buffer *buffer, size_t limit) { *buffer = (struct buffer){.limit = limit}; }
 
-void buffer_deinit(struct buffer *buffer) {
+/* What passes through here may be a secret. */
+static void wipe_and_free(struct buffer *buffer) {
+    if (buffer->data != NULL) explicit_bzero(buffer->data, buffer->capacity);
     free(buffer->data);
+}
+
+void buffer_deinit(struct buffer *buffer) {
+    wipe_and_free(buffer);
     buffer_init(buffer, buffer->limit);
 }
 
@@ -23,8 +29,10 @@ int buffer_append(struct buffer *buffer, const void *bytes, size_t length) {
     if (needed > buffer->capacity) {
         size_t capacity = buffer->capacity < 256 ? 256 : buffer->capacity * 2;
         if (capacity < needed) capacity = needed;
-        char *data = realloc(buffer->data, capacity);
+        char *data = malloc(capacity); /* realloc(3) would leave what it moves from as it is */
         if (data == NULL) return -ENOMEM;
+        if (buffer->data != NULL) memcpy(data, buffer->data, buffer->length);
+        wipe_and_free(buffer);
         buffer->data = data;
         buffer->capacity = capacity;
     }

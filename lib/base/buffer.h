@@ -1,4 +1,5 @@
-/* A growing byte buffer with a limit given when it is made, so that no answer from outside can take more memory than planned. */
+/* A growing byte buffer with a limit given when it is made, so that no answer from outside can take more memory than
+ * planned. Memory that it gives back is wiped: some of what passes through here is secret. */
 #ifndef BASE_BUFFER_H
 #define BASE_BUFFER_H
 

@@ -14,7 +14,7 @@
  *
  * Children that aren't the command's: those that the process had at keeper_init(), or that are older than the guard,
  * are reaped when they end, never killed. The caller's own short-lived helper processes must be clones without an exit
- * signal (as lib/store/worker.h makes them): the keeper neither reaps, kills nor waits for those, so that one that
+ * signal (as lib/base/helper.h makes them): the keeper neither reaps, kills nor waits for those, so that one that
  * hangs hangs nothing else. Any other child of this process counts as the command's when the guard is lost. */
 #ifndef PROCESS_KEEPER_H
 #define PROCESS_KEEPER_H

@@ -101,13 +101,16 @@ static int open_lanes(struct s3_client *client) {
     if (rc == 0 && curl_multi_setopt(client->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING) != CURLM_OK)
         rc = -ENOTSUP;
     for (int i = 0; i < S3_CLIENT_LANES && rc == 0; i++) rc = lane_init(&client->lanes[i], &client->config);
+    if (rc == 0) rc = s3_keys_init(&client->keys, &client->config, client->multi);
+    mbedtls_platform_zeroize(&client->config.credentials, sizeof client->config.credentials); /* they are keys' now */
     return rc;
 }
 
 int s3_client_init(struct s3_client *client, const struct s3_config *config, char *reason) {
     *client = (struct s3_client){.config = *config};
     (void)text_copy(client->region, sizeof client->region, config->region);
-    int rc = s3_endpoint_resolve(&client->endpoint, config, client->region, reason);
+    int rc =
+        s3_endpoint_resolve(&client->endpoint, config, client->region, reason); /* without a region: to be done anew */
     if (rc == 0 && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) rc = -ENOMEM;
     if (rc != 0) {
         mbedtls_platform_zeroize(&client->config, sizeof client->config);
@@ -129,6 +132,7 @@ void s3_client_deinit(struct s3_client *client) {
         if (client->lanes[i].easy != NULL) s3_client_cancel(client, i);
     }
     for (int i = 0; i < S3_CLIENT_LANES; i++) lane_deinit(&client->lanes[i]);
+    s3_keys_deinit(&client->keys);
     if (client->multi != NULL) (void)curl_multi_cleanup(client->multi);
     client->multi = NULL;
     curl_global_cleanup();
@@ -152,8 +156,8 @@ static int set_request(struct s3_lane *lane, int64_t timeout_ms) {
     return rc == CURLE_OK ? 0 : rc == CURLE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
 }
 
-/* Signs the lane's call for the present region and time, and puts it on its way. */
-static int launch(struct s3_client *client, struct s3_lane *lane) {
+/* Puts the lane's call on its way, signed with credentials for the present region and time. */
+static int launch_signed(struct s3_client *client, struct s3_lane *lane, const struct s3_credentials *credentials) {
     int64_t timeout_ms = (lane->deadline_ns - clock_now().wait_ns) / NS_PER_MS;
     if (timeout_ms < 1) timeout_ms = 1;
     if (timeout_ms > INT_MAX) timeout_ms = INT_MAX;
@@ -163,11 +167,14 @@ static int launch(struct s3_client *client, struct s3_lane *lane) {
                            .body = lane->payload.data,
                            .body_length = lane->payload.length};
     struct s3_signing signing = {.endpoint = &client->endpoint,
-                                 .credentials = &client->config.credentials,
+                                 .credentials = credentials,
                                  .region = client->region,
+                                 .sse = client->config.sse,
+                                 .sse_kms_key_id = client->config.sse_kms_key_id,
                                  .now_ms = clock_wall_ms() + client->skew_ms};
     s3_request_deinit(&lane->request);
     s3_response_reset(&lane->response, S3_ERROR_MAX);
+    lane->keys_number = client->keys.number;
     lane->header_bytes = 0;
     lane->error[0] = '\0';
     (void)text_copy(lane->region, sizeof lane->region, client->region);
@@ -178,6 +185,36 @@ static int launch(struct s3_client *client, struct s3_lane *lane) {
     return rc;
 }
 
+/* Ends a call that nothing was sent for. */
+static int end_keyless(struct s3_lane *lane, enum s3_keyless keyless, const char *trouble) {
+    lane->waiting = false;
+    lane->ready = true;
+    s3_response_reset(&lane->response, 0);
+    lane->response.keyless = keyless;
+    (void)text_copy(lane->response.trouble, sizeof lane->response.trouble, trouble);
+    return 0;
+}
+
+/* A region that came with the keys. Returns 0, or -EINVAL with a line in reason. */
+static int settle_region(struct s3_client *client, char *reason) {
+    if (client->region[0] != '\0') return 0;
+    (void)text_copy(client->config.region, sizeof client->config.region, client->keys.region);
+    (void)text_copy(client->region, sizeof client->region, client->keys.region);
+    return s3_endpoint_resolve(&client->endpoint, &client->config, client->region, reason);
+}
+
+/* Puts the lane's call on its way, or lets it wait for keys. */
+static int launch(struct s3_client *client, struct s3_lane *lane) {
+    char reason[TEXT_REASON_SIZE];
+    const struct s3_credentials *credentials = s3_keys_current(&client->keys, clock_now().lease_ns);
+    lane->waiting = credentials == NULL;
+    if (credentials != NULL && settle_region(client, reason) != 0) return end_keyless(lane, S3_KEYLESS_REFUSED, reason);
+    if (credentials != NULL) return launch_signed(client, lane, credentials);
+    lane->keys_failures = client->keys.failures;
+    s3_keys_want(&client->keys);
+    return 0;
+}
+
 int s3_client_start(struct s3_client *client, int number, const struct s3_call *call, size_t read_limit,
                     int64_t timeout_ms) {
     struct s3_lane *lane = &client->lanes[number];
@@ -185,7 +222,7 @@ int s3_client_start(struct s3_client *client, int number, const struct s3_call *
     lane->action = call->action;
     lane->read_limit = read_limit;
     lane->deadline_ns = clock_now().wait_ns + timeout_ms * NS_PER_MS;
-    lane->followed = lane->corrected = false;
+    lane->followed = lane->corrected = lane->renewed = false;
     buffer_clear(&lane->query);
     buffer_clear(&lane->payload);
     int rc = text_copy(lane->key, sizeof lane->key, call->key) == 0 ? 0 : -ENAMETOOLONG;
@@ -197,7 +234,7 @@ int s3_client_start(struct s3_client *client, int number, const struct s3_call *
 void s3_client_cancel(struct s3_client *client, int number) {
     struct s3_lane *lane = &client->lanes[number];
     if (lane->busy) (void)curl_multi_remove_handle(client->multi, lane->easy);
-    lane->busy = lane->ready = false;
+    lane->busy = lane->waiting = lane->ready = false;
 }
 
 /* Notes how the transfer ended, in the response. */
@@ -211,6 +248,7 @@ static int conclude(struct s3_lane *lane, CURLcode code) {
         if (code == CURLE_WRITE_ERROR) code = CURLE_OK; /* it was us who broke it off */
     }
     response->curl_code = (int)code;
+    (void)curl_easy_getinfo(lane->easy, CURLINFO_SSL_VERIFYRESULT, &response->verify_result);
     response->timed_out = code == CURLE_OPERATION_TIMEDOUT;
     if (code == CURLE_OK) return s3_response_finish(response);
     text_copy_printable(response->trouble, sizeof response->trouble,
@@ -218,7 +256,8 @@ static int conclude(struct s3_lane *lane, CURLcode code) {
     return 0;
 }
 
-/* Whether the request is worth sending once more, signed for another region or time; notes which. */
+/* Whether the request is worth sending once more, signed for another region or time, or with other keys; notes which.
+ */
 static bool should_repeat(struct s3_client *client, struct s3_lane *lane) {
     const struct s3_response *response = &lane->response;
     if (response->curl_code != 0 || clock_now().wait_ns >= lane->deadline_ns) return false;
@@ -232,6 +271,10 @@ static bool should_repeat(struct s3_client *client, struct s3_lane *lane) {
         lane->corrected = true;
         client->skew_ms = response->date_ms - clock_wall_ms();
         return true;
+    }
+    if (!lane->renewed && s3_redirect_is_to_keys(response)) {
+        lane->renewed = true;
+        return s3_keys_reject(&client->keys, lane->keys_number);
     }
     return false;
 }
@@ -253,8 +296,35 @@ static int perform(struct s3_client *client) {
         struct s3_lane *lane = NULL;
         if (message->msg != CURLMSG_DONE) continue;
         CURLcode code = message->data.result;
+        if (message->easy_handle == client->keys.courier.easy) {
+            s3_courier_finish(&client->keys.courier, code);
+            continue;
+        }
         if (curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &lane) != CURLE_OK || lane == NULL) return -EIO;
         rc = finish(client, lane, code);
+    }
+    return rc;
+}
+
+/* Sends what waited for keys that have come, and ends what waits in vain. */
+static int serve_waiting(struct s3_client *client, struct s3_lane *lane) {
+    struct s3_keys *keys = &client->keys;
+    bool failed = keys->failures != lane->keys_failures, late = clock_now().wait_ns >= lane->deadline_ns;
+    if (s3_keys_current(keys, clock_now().lease_ns) != NULL) return launch(client, lane);
+    if (!failed && !late) return 0;
+    if (failed || (keys->in_a_row > 0 && !keys->fetching))
+        return end_keyless(lane, keys->refused ? S3_KEYLESS_REFUSED : S3_KEYLESS_UNKNOWN, keys->reason);
+    char reason[TEXT_REASON_SIZE];
+    (void)text_format(reason, sizeof reason, "no credentials yet: waiting for %s", s3_keys_asked(keys));
+    return end_keyless(lane, S3_KEYLESS_UNKNOWN, reason);
+}
+
+/* Moves all on: transfers, keys, what waits for them. */
+static int turn(struct s3_client *client) {
+    int rc = perform(client);
+    if (rc == 0) s3_keys_step(&client->keys, client->skew_ms);
+    for (int i = 0; i < S3_CLIENT_LANES && rc == 0; i++) {
+        if (client->lanes[i].waiting) rc = serve_waiting(client, &client->lanes[i]);
     }
     return rc;
 }
@@ -266,8 +336,22 @@ static bool has_ready(const struct s3_client *client) {
     return false;
 }
 
+/* How long to sleep at most: until something is due that no descriptor tells of. */
+static int limit_sleep(const struct s3_client *client, int timeout_ms) {
+    struct instant now = clock_now();
+    int64_t most_ms = timeout_ms < 0 ? INT_MAX : timeout_ms, wake_ns = s3_keys_wake_ns(&client->keys, now);
+    if (wake_ns != INT64_MAX && (wake_ns - now.lease_ns) / NS_PER_MS + 1 < most_ms)
+        most_ms = (wake_ns - now.lease_ns) / NS_PER_MS + 1;
+    for (int i = 0; i < S3_CLIENT_LANES; i++) {
+        const struct s3_lane *lane = &client->lanes[i];
+        int64_t left_ms = (lane->deadline_ns - now.wait_ns) / NS_PER_MS + 1;
+        if (lane->waiting && left_ms < most_ms) most_ms = left_ms;
+    }
+    return has_ready(client) || most_ms < 0 ? 0 : (int)most_ms;
+}
+
 int s3_client_wait(struct s3_client *client, struct pollfd *extra, size_t count, int timeout_ms) {
-    struct curl_waitfd waits[S3_CLIENT_EXTRA_MAX];
+    struct curl_waitfd waits[S3_CLIENT_EXTRA_MAX + 1];
     if (count > S3_CLIENT_EXTRA_MAX) return -EINVAL;
     for (size_t i = 0; i < count; i++) {
         waits[i] = (struct curl_waitfd){.fd = extra[i].fd};
@@ -276,15 +360,20 @@ int s3_client_wait(struct s3_client *client, struct pollfd *extra, size_t count,
         if ((extra[i].events & POLLOUT) != 0) waits[i].events |= CURL_WAIT_POLLOUT;
         extra[i].revents = 0;
     }
-    int rc = perform(client);
+    int rc = turn(client);
     if (rc != 0) return rc;
-    if (has_ready(client)) timeout_ms = 0;
-    if (timeout_ms < 0) timeout_ms = INT_MAX;
-    if (curl_multi_poll(client->multi, waits, (unsigned)count, timeout_ms, NULL) != CURLM_OK) return -EIO;
-    rc = perform(client);
+    unsigned waited = (unsigned)count;
+    if (s3_keys_fd(&client->keys) >= 0)
+        waits[waited++] = (struct curl_waitfd){.fd = s3_keys_fd(&client->keys), .events = CURL_WAIT_POLLIN};
+    if (curl_multi_poll(client->multi, waits, waited, limit_sleep(client, timeout_ms), NULL) != CURLM_OK) return -EIO;
+    rc = turn(client);
     /* libcurl doesn't tell a hang-up from data; poll(2) does. */
     if (rc == 0 && count > 0 && poll(extra, count, 0) < 0 && errno != EINTR && errno != EAGAIN) rc = -errno;
     return rc;
+}
+
+bool s3_client_notice(struct s3_client *client, struct s3_notice *notice) {
+    return s3_keys_notice(&client->keys, notice);
 }
 
 int s3_client_next(struct s3_client *client) {

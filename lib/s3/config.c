@@ -3,10 +3,11 @@
 
 #include <errno.h>
 #include <mbedtls/platform_util.h>
+#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/environment.h"
 #include "s3/credentials.h"
 #include "s3/endpoint.h"
@@ -46,13 +47,8 @@ static int take_bucket(struct s3_config *config, const char *bucket, char *reaso
 
 static int take_endpoint(struct s3_config *config, const struct s3_options *options, char *const *environment,
                          const struct s3_profile *profile, char *reason) {
-    const char *ignore = environment_get(environment, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
-    const char *url = first_of(options->endpoint_url, NULL, NULL, NULL);
-    if (url[0] == '\0' && (ignore == NULL || strcasecmp(ignore, "true") != 0)) {
-        url =
-            first_of(environment_get(environment, "AWS_ENDPOINT_URL_S3"),
-                     environment_get(environment, "AWS_ENDPOINT_URL"), profile->s3_endpoint_url, profile->endpoint_url);
-    }
+    const char *url =
+        first_of(options->endpoint_url, s3_profile_endpoint(profile, environment, S3_SERVICE_S3), NULL, NULL);
     if (text_copy(config->endpoint_url, sizeof config->endpoint_url, url) == 0) return 0;
     return refuse(reason, "endpoint URL", url, "is too long: correct it");
 }
@@ -63,10 +59,7 @@ static int take_region(struct s3_config *config, const struct s3_options *option
     const char *region = first_of(options->region, environment_get(environment, "AWS_REGION"),
                                   environment_get(environment, "AWS_DEFAULT_REGION"), profile->region);
     if (region[0] == '\0' && config->endpoint_url[0] != '\0') region = DEFAULT_REGION;
-    if (region[0] == '\0') {
-        return refuse(reason, "no region for bucket", config->bucket,
-                      "is known: give --region or AWS_REGION, or --endpoint-url for a store other than AWS");
-    }
+    if (region[0] == '\0') return 0; /* the instance metadata may know */
     if (strspn(region, allowed) != strlen(region) || text_copy(config->region, sizeof config->region, region) != 0) {
         return refuse(reason, "region", region,
                       "has more than letters, digits, '-' or is too long: correct --region or AWS_REGION");
@@ -88,6 +81,11 @@ static int take_addressing(struct s3_config *config, const struct s3_options *op
                   "is neither auto nor path nor virtual: correct --addressing-style");
 }
 
+static void take_variant(struct s3_config *config, char *const *environment, const struct s3_profile *profile) {
+    config->variant.dual_stack = s3_profile_flag(environment, "AWS_USE_DUALSTACK_ENDPOINT", profile->dual_stack);
+    config->variant.fips = s3_profile_flag(environment, "AWS_USE_FIPS_ENDPOINT", profile->fips);
+}
+
 static int take_ca_bundle(struct s3_config *config, const struct s3_options *options, char *const *environment,
                           const struct s3_profile *profile, char *reason) {
     const char *path =
@@ -96,18 +94,55 @@ static int take_ca_bundle(struct s3_config *config, const struct s3_options *opt
     return refuse(reason, "the CA bundle\'s path", path, "is too long: correct --ca-bundle");
 }
 
+/* Takes keys that are there at once; those that have to be fetched are keys.c's business. */
+static int take_credentials(struct s3_config *config, const struct s3_options *options, char *const *environment,
+                            char *reason) {
+    struct s3_fetch *fetch = calloc(1, sizeof *fetch);
+    if (fetch == NULL) {
+        (void)text_copy(reason, TEXT_REASON_SIZE, "out of memory");
+        return -ENOMEM;
+    }
+    config->sources.environment = environment;
+    config->sources.profile_chosen = options->profile != NULL;
+    (void)text_copy(config->sources.profile, sizeof config->sources.profile,
+                    options->profile != NULL ? options->profile : "");
+    s3_fetch_init(fetch, config);
+    enum s3_step step = s3_fetch_begin(fetch, clock_wall_ms());
+    bool failed = step == S3_STEP_FAILED || step == S3_STEP_PASSING;
+    if (step == S3_STEP_FOUND) config->credentials = fetch->found;
+    if (failed) (void)text_copy(reason, TEXT_REASON_SIZE, fetch->reason);
+    int rc = !failed ? 0 : fetch->exhausted ? -ENOENT : -EINVAL;
+    s3_fetch_deinit(fetch);
+    free(fetch);
+    return rc;
+}
+
+static int take_encryption(struct s3_config *config, const struct s3_options *options, char *reason) {
+    const char *how = first_of(options->sse, NULL, NULL, NULL),
+               *key = first_of(options->sse_kms_key_id, NULL, NULL, NULL);
+    for (const char *p = key; *p != '\0'; p++) {
+        if (*p <= 0x20 || *p >= 0x7f)
+            return refuse(reason, "KMS key", key,
+                          "holds a blank or what else no key's name has: correct --sse-kms-key-id");
+    }
+    if (text_copy(config->sse, sizeof config->sse, how) != 0) return refuse(reason, "encryption", how, "isn't known");
+    if (text_copy(config->sse_kms_key_id, sizeof config->sse_kms_key_id, key) == 0) return 0;
+    return refuse(reason, "KMS key", key, "is too long: correct --sse-kms-key-id");
+}
+
 static int take_all(struct s3_config *config, const struct s3_options *options, char *const *environment,
                     const struct s3_profile *profile, char *reason) {
     struct s3_endpoint endpoint;
-    struct s3_credential_sources sources = {
-        .environment = environment, .profile = profile, .profile_chosen = options->profile != NULL};
+    const char *region = config->region;
     int rc = take_bucket(config, options->bucket, reason);
     if (rc == 0) rc = take_endpoint(config, options, environment, profile, reason);
     if (rc == 0) rc = take_region(config, options, environment, profile, reason);
+    take_variant(config, environment, profile);
     if (rc == 0) rc = take_addressing(config, options, profile, reason);
     if (rc == 0) rc = take_ca_bundle(config, options, environment, profile, reason);
-    if (rc == 0) rc = s3_endpoint_resolve(&endpoint, config, config->region, reason);
-    if (rc == 0) rc = s3_credentials_find(&config->credentials, &sources, reason);
+    if (rc == 0) rc = take_encryption(config, options, reason);
+    if (rc == 0) rc = s3_endpoint_resolve(&endpoint, config, region[0] != '\0' ? region : DEFAULT_REGION, reason);
+    if (rc == 0) rc = take_credentials(config, options, environment, reason);
     return rc;
 }
 
@@ -115,7 +150,7 @@ int s3_config_load(struct s3_config *config, const struct s3_options *options, c
     struct s3_profile profile;
     *config = (struct s3_config){0};
     reason[0] = '\0';
-    int rc = s3_profile_load(&profile, options->profile, environment, reason);
+    int rc = s3_profile_load(&profile, options->profile, environment, reason); /* which checks the name, too */
     if (rc == 0) rc = take_all(config, options, environment, &profile, reason);
     if (rc == 0 && config->ca_bundle[0] != '\0' && access(config->ca_bundle, R_OK) != 0) {
         rc = -errno;
@@ -124,6 +159,7 @@ int s3_config_load(struct s3_config *config, const struct s3_options *options, c
                           config->ca_bundle, strerror(-rc));
     }
     s3_profile_deinit(&profile);
+    if (rc != 0) text_copy_printable(reason, TEXT_REASON_SIZE, reason); /* paths are whatever they are */
     if (rc != 0) s3_config_deinit(config);
     return rc;
 }

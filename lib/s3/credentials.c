@@ -3,10 +3,16 @@
 
 #include <errno.h>
 #include <mbedtls/platform_util.h>
-#include <stddef.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
 
-/* In the order of the AWS tools. */
-static s3_credential_provider *const providers[] = {s3_credentials_from_environment, s3_credentials_from_profile};
+#include "base/environment.h"
+
+/* In the order of the AWS tools; NULL at the end. */
+static const struct s3_provider *const chain[] = {&s3_provider_environment,  &s3_provider_profile,
+                                                  &s3_provider_web_identity, &s3_provider_container,
+                                                  &s3_provider_imds,         NULL};
 
 static bool fits_in_header(const char *text) {
     for (; *text != '\0'; text++) {
@@ -35,33 +41,129 @@ int s3_credentials_check(const struct s3_credentials *credentials, const char *o
     return -EINVAL;
 }
 
-static void explain_none(const struct s3_credential_sources *sources, char *reason) {
-    const struct s3_profile *profile = sources->profile;
-    char name[S3_PROFILE_NAME_SIZE];
-    text_copy_printable(name, sizeof name, profile->name);
-    if (profile->other_means[0] != '\0') {
-        (void)text_format(
-            reason, TEXT_REASON_SIZE,
-            "no credentials: profile \"%s\" gets them by %s, which isn't supported: set AWS_ACCESS_KEY_ID "
-            "and AWS_SECRET_ACCESS_KEY, for instance with aws configure export-credentials",
-            name, profile->other_means);
-        return;
-    }
-    (void)text_format(reason, TEXT_REASON_SIZE,
-                      "no credentials: looked at %sprofile \"%s\" in %.120s and %.120s: "
-                      "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or choose a --profile",
-                      sources->profile_chosen ? "" : "AWS_ACCESS_KEY_ID and ", name,
-                      profile->credentials_path[0] != '\0' ? profile->credentials_path : "~/.aws/credentials (no HOME)",
-                      profile->config_path[0] != '\0' ? profile->config_path : "~/.aws/config (no HOME)");
+/* --- for providers --- */
+
+enum s3_step s3_fetch_fail(struct s3_fetch *fetch, enum s3_step step, const char *format, ...) {
+    char text[TEXT_REASON_SIZE];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    text_copy_printable(fetch->reason, sizeof fetch->reason, text);
+    return step;
 }
 
-int s3_credentials_find(struct s3_credentials *credentials, const struct s3_credential_sources *sources, char *reason) {
-    int rc = -ENOENT;
-    for (size_t i = 0; i < sizeof providers / sizeof *providers && rc == -ENOENT; i++) {
-        mbedtls_platform_zeroize(credentials, sizeof *credentials);
-        rc = providers[i](credentials, sources, reason);
+enum s3_step s3_fetch_pass(struct s3_fetch *fetch, const char *format, ...) {
+    char text[TEXT_REASON_SIZE];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (fetch->bound) return s3_fetch_fail(fetch, S3_STEP_FAILED, "no credentials: %.400s", text);
+    size_t used = strlen(fetch->passed);
+    char *end = fetch->passed + used;
+    (void)text_format(end, sizeof fetch->passed - used, "%s%s: %s", used > 0 ? "; " : "", fetch->provider->name, text);
+    text_copy_printable(end, sizeof fetch->passed - used, end);
+    return S3_STEP_ABSENT;
+}
+
+const char *s3_fetch_variable(const struct s3_fetch *fetch, const char *name) {
+    return environment_get(fetch->config->sources.environment, name);
+}
+
+/* --- the chain --- */
+
+static enum s3_step ask_provider(struct s3_fetch *fetch, const struct s3_provider *provider) {
+    fetch->provider = provider;
+    fetch->stage = fetch->tries = 0;
+    return provider->begin(fetch);
+}
+
+enum s3_step s3_fetch_delegate(struct s3_fetch *fetch, const struct s3_provider *provider) {
+    fetch->bound = true;
+    return ask_provider(fetch, provider);
+}
+
+static enum s3_step explain_none(struct s3_fetch *fetch) {
+    return s3_fetch_fail(fetch, S3_STEP_FAILED,
+                         "no credentials (%.420s): set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or choose a "
+                         "--profile",
+                         fetch->passed);
+}
+
+static enum s3_step explain_no_region(struct s3_fetch *fetch) {
+    return s3_fetch_fail(fetch, S3_STEP_FAILED,
+                         "no region for bucket \"%.64s\" is known (%.250s): give --region or AWS_REGION, or "
+                         "--endpoint-url for a store other than AWS",
+                         fetch->config->bucket, fetch->passed);
+}
+
+/* Goes on from what the present provider says until there is something to be done or said. */
+static enum s3_step advance(struct s3_fetch *fetch, enum s3_step step) {
+    for (;;) {
+        if (step == S3_STEP_ABSENT) {
+            if (fetch->provider == &s3_provider_region) return explain_no_region(fetch);
+            fetch->exhausted = chain[fetch->next] == NULL;
+            if (fetch->exhausted) return explain_none(fetch);
+            mbedtls_platform_zeroize(&fetch->found, sizeof fetch->found); /* nothing of who was passed over */
+            step = ask_provider(fetch, chain[fetch->next++]);
+        } else if (step == S3_STEP_FOUND) {
+            struct s3_credentials *found = &fetch->found;
+            if (s3_credentials_check(found, found->origin, fetch->reason) != 0) return S3_STEP_FAILED;
+            if (fetch->role_count > 0) {
+                step = ask_provider(fetch, &s3_provider_role);
+                continue;
+            }
+            if (fetch->config->region[0] != '\0' || fetch->region[0] != '\0') return step;
+            fetch->passed[0] = '\0';
+            fetch->bound = false;
+            step = ask_provider(fetch, &s3_provider_region);
+        } else {
+            return step;
+        }
     }
-    if (rc == -ENOENT) explain_none(sources, reason);
-    if (rc != 0) mbedtls_platform_zeroize(credentials, sizeof *credentials);
-    return rc;
+}
+
+static void remember_settings(struct s3_fetch *fetch) {
+    const struct s3_profile *profile = &fetch->profile;
+    char *const *environment = fetch->config->sources.environment;
+    (void)text_copy(fetch->sts.url, sizeof fetch->sts.url, s3_profile_endpoint(profile, environment, S3_SERVICE_STS));
+    (void)text_copy(fetch->sso.url, sizeof fetch->sso.url, s3_profile_endpoint(profile, environment, S3_SERVICE_SSO));
+    (void)text_copy(fetch->sts.region, sizeof fetch->sts.region, fetch->config->region);
+    (void)text_copy(fetch->imds.endpoint, sizeof fetch->imds.endpoint, profile->imds_endpoint);
+    (void)text_copy(fetch->imds.mode, sizeof fetch->imds.mode, profile->imds_mode);
+    (void)text_copy(fetch->imds.v1_disabled, sizeof fetch->imds.v1_disabled, profile->imds_v1_disabled);
+}
+
+void s3_fetch_init(struct s3_fetch *fetch, const struct s3_config *config) {
+    *fetch = (struct s3_fetch){.config = config};
+    s3_errand_init(&fetch->errand);
+}
+
+enum s3_step s3_fetch_begin(struct s3_fetch *fetch, int64_t now_ms) {
+    const struct s3_config *config = fetch->config;
+    s3_fetch_deinit(fetch);
+    s3_fetch_init(fetch, config);
+    fetch->now_ms = now_ms;
+    const struct s3_sources *sources = &config->sources;
+    if (s3_profile_load(&fetch->profile, sources->profile_chosen ? sources->profile : NULL, sources->environment,
+                        fetch->reason) != 0) {
+        text_copy_printable(fetch->reason, sizeof fetch->reason, fetch->reason);
+        return S3_STEP_FAILED;
+    }
+    remember_settings(fetch);
+    return advance(fetch, S3_STEP_ABSENT);
+}
+
+enum s3_step s3_fetch_answered(struct s3_fetch *fetch, const struct s3_reply *reply, int64_t now_ms) {
+    fetch->now_ms = now_ms;
+    s3_errand_deinit(&fetch->errand);
+    return advance(fetch, fetch->provider->answered(fetch, reply));
+}
+
+void s3_fetch_deinit(struct s3_fetch *fetch) {
+    s3_errand_deinit(&fetch->errand);
+    s3_profile_deinit(&fetch->profile);
+    mbedtls_platform_zeroize(&fetch->found, sizeof fetch->found);
+    mbedtls_platform_zeroize(fetch->imds.token, sizeof fetch->imds.token);
 }

@@ -2,27 +2,29 @@
 #include <errno.h>
 #include <stddef.h>
 
-#include "base/environment.h"
-
 #include "s3/credentials.h"
 
-static int take(char *out, size_t size, char *const *environment, const char *name, char *reason) {
-    const char *value = environment_get(environment, name);
-    if (text_copy(out, size, value != NULL ? value : "") == 0) return 0;
-    (void)text_format(reason, TEXT_REASON_SIZE, "%s is longer than any key: correct it", name);
-    return -EINVAL;
+/* Returns whether the variable fits, an absent one included. */
+static bool take(struct s3_fetch *fetch, char *out, size_t size, const char *name) {
+    const char *value = s3_fetch_variable(fetch, name);
+    if (text_copy(out, size, value != NULL ? value : "") == 0) return true;
+    (void)s3_fetch_fail(fetch, S3_STEP_FAILED, "%s is longer than any key: correct it", name);
+    return false;
 }
 
-int s3_credentials_from_environment(struct s3_credentials *credentials, const struct s3_credential_sources *sources,
-                                    char *reason) {
-    char *const *environment = sources->environment;
-    if (sources->profile_chosen) return -ENOENT;
-    int rc = take(credentials->access_key, sizeof credentials->access_key, environment, "AWS_ACCESS_KEY_ID", reason);
-    if (rc == 0)
-        rc =
-            take(credentials->secret_key, sizeof credentials->secret_key, environment, "AWS_SECRET_ACCESS_KEY", reason);
-    if (rc == 0)
-        rc = take(credentials->session_token, sizeof credentials->session_token, environment, "AWS_SESSION_TOKEN",
-                  reason);
-    return rc == 0 ? s3_credentials_check(credentials, "the environment", reason) : rc;
+static enum s3_step begin(struct s3_fetch *fetch) {
+    struct s3_credentials *found = &fetch->found;
+    if (fetch->config->sources.profile_chosen && !fetch->bound) return s3_fetch_pass(fetch, "--profile goes before it");
+    if (!take(fetch, found->access_key, sizeof found->access_key, "AWS_ACCESS_KEY_ID") ||
+        !take(fetch, found->secret_key, sizeof found->secret_key, "AWS_SECRET_ACCESS_KEY") ||
+        !take(fetch, found->session_token, sizeof found->session_token, "AWS_SESSION_TOKEN")) {
+        return S3_STEP_FAILED;
+    }
+    (void)text_copy(found->origin, sizeof found->origin, "the environment");
+    found->fixed = true;
+    int rc = s3_credentials_check(found, found->origin, fetch->reason);
+    if (rc == -ENOENT) return s3_fetch_pass(fetch, "no AWS_ACCESS_KEY_ID");
+    return rc == 0 ? S3_STEP_FOUND : S3_STEP_FAILED;
 }
+
+const struct s3_provider s3_provider_environment = {.name = "environment", .begin = begin};

@@ -59,6 +59,29 @@ int s3_date_parse_iso8601(const char *text, int64_t *ms) {
     return rc;
 }
 
+/* Reads "+02:00" into minutes. Returns whether it is that. */
+static bool parse_offset(const char *text, int *minutes) {
+    if (strlen(text) != 6 || (text[0] != '+' && text[0] != '-') || text[3] != ':') return false;
+    int hour = digits(text + 1, 2), minute = digits(text + 4, 2);
+    if (hour < 0 || hour > 23 || minute < 0 || minute > 59) return false;
+    *minutes = (hour * 60 + minute) * (text[0] == '-' ? -1 : 1);
+    return true;
+}
+
+int s3_date_parse_expiry(const char *text, int64_t *ms) {
+    char utc[48];
+    int minutes = 0;
+    size_t length = strnlen(text, sizeof utc);
+    if (length < 20 || length >= sizeof utc - 1) return -EINVAL;
+    size_t zone = strcspn(text + 19, "Z+-U") + 19;
+    bool is_utc = strcmp(text + zone, "Z") == 0 || strcmp(text + zone, "UTC") == 0;
+    if (!is_utc && !parse_offset(text + zone, &minutes)) return -EINVAL;
+    (void)text_format(utc, sizeof utc, "%.*sZ", (int)zone, text);
+    if (s3_date_parse_iso8601(utc, ms) != 0) return -EINVAL;
+    *ms -= minutes * INT64_C(60) * MS_PER_S;
+    return *ms > 0 ? 0 : -EINVAL;
+}
+
 static int month_number(const char *name) {
     static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     for (int i = 0; i < 12; i++) {

@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "base/text.h"
+#include "s3/partition.h"
 #include "s3/uri.h"
 
 /* An endpoint URL taken apart. */
@@ -62,19 +63,25 @@ static bool is_label(const char *bucket) {
            bucket[0] != '-' && bucket[length - 1] != '-';
 }
 
-static int choose_host(struct parts *parts, const struct s3_config *config, const char *region, char *reason) {
-    if (config->endpoint_url[0] == '\0') {
-        const char *domain = strncasecmp(region, "cn-", 3) == 0 ? "amazonaws.com.cn" : "amazonaws.com";
-        *parts = (struct parts){.scheme = "https"};
-        return text_format(parts->host, sizeof parts->host, "s3.%s.%s", region, domain) == 0 ? 0 : -EINVAL;
-    }
-    if (take_apart(parts, config->endpoint_url)) return 0;
+static int fail_url(const char *url, const char *where, char *reason) {
     char shown[128];
-    text_copy_printable(shown, sizeof shown,
-                        strchr(config->endpoint_url, '@') == NULL ? config->endpoint_url : "(hidden: it has an '@')");
-    (void)text_format(reason, TEXT_REASON_SIZE,
-                      "endpoint \"%s\" isn't a URL like https://host:port: correct --endpoint-url", shown);
+    text_copy_printable(shown, sizeof shown, strchr(url, '@') == NULL ? url : "(hidden: it has an '@')");
+    (void)text_format(reason, TEXT_REASON_SIZE, "endpoint \"%s\" isn't a URL like https://host:port: correct %s", shown,
+                      where);
     return -EINVAL;
+}
+
+static int choose_host(struct parts *parts, const struct s3_config *config, const char *region, char *reason) {
+    if (config->endpoint_url[0] != '\0') {
+        return take_apart(parts, config->endpoint_url) ? 0 : fail_url(config->endpoint_url, "--endpoint-url", reason);
+    }
+    *parts = (struct parts){.scheme = "https"};
+    if (config->variant.fips && strncasecmp(region, "cn-", 3) == 0) {
+        (void)text_copy(reason, TEXT_REASON_SIZE,
+                        "AWS has no FIPS endpoints for S3 in China: take back AWS_USE_FIPS_ENDPOINT");
+        return -EINVAL;
+    }
+    return s3_partition_s3_host(parts->host, sizeof parts->host, region, config->variant) == 0 ? 0 : -EINVAL;
 }
 
 int s3_endpoint_resolve(struct s3_endpoint *endpoint, const struct s3_config *config, const char *region,
@@ -102,6 +109,25 @@ int s3_endpoint_resolve(struct s3_endpoint *endpoint, const struct s3_config *co
     }
     if (rc != 0) (void)text_format(reason, TEXT_REASON_SIZE, "the endpoint's name is too long: correct --endpoint-url");
     return rc == 0 ? 0 : -EINVAL;
+}
+
+int s3_endpoint_of_service(struct s3_endpoint *endpoint, const char *service, const char *url, const char *region,
+                           struct s3_variant variant, char *reason) {
+    struct parts parts = {.scheme = "https"};
+    *endpoint = (struct s3_endpoint){.custom = url[0] != '\0'};
+    if (url[0] != '\0' && !take_apart(&parts, url)) return fail_url(url, "the one for this service", reason);
+    int rc = 0;
+    if (url[0] == '\0' && region[0] == '\0') {
+        rc = text_format(parts.host, sizeof parts.host, "%s.amazonaws.com", service);
+    } else if (url[0] == '\0') {
+        rc = s3_partition_host(parts.host, sizeof parts.host, service, region, variant);
+    }
+    if (rc == 0) rc = text_copy(endpoint->scheme, sizeof endpoint->scheme, parts.scheme);
+    if (rc == 0) {
+        rc = text_format(endpoint->host, sizeof endpoint->host, "%s%s%s", parts.host, parts.port[0] != '\0' ? ":" : "",
+                         parts.port);
+    }
+    return rc == 0 ? text_copy(endpoint->base_path, sizeof endpoint->base_path, parts.path) : rc;
 }
 
 int s3_endpoint_append_path(const struct s3_endpoint *endpoint, struct buffer *out, const char *key) {

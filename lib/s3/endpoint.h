@@ -26,6 +26,11 @@ struct s3_endpoint {
  * addressing of an IP address). */
 int s3_endpoint_resolve(struct s3_endpoint *endpoint, const struct s3_config *config, const char *region, char *reason);
 
+/* Works out where another service ("sts") is: at url, or where that is "" at AWS's name for it in region ("": the one
+ * name for all). Returns 0, -ENOSPC, or -EINVAL with a line in reason[TEXT_REASON_SIZE]. */
+int s3_endpoint_of_service(struct s3_endpoint *endpoint, const char *service, const char *url, const char *region,
+                           struct s3_variant variant, char *reason);
+
 /* Appends the percent-encoded path of key, "" for the bucket itself, from '/' on. Returns 0, or buffer_append's error.
  */
 int s3_endpoint_append_path(const struct s3_endpoint *endpoint, struct buffer *out, const char *key);

@@ -3,14 +3,13 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <mbedtls/platform_util.h>
 #include <stdbool.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/buffer.h"
 #include "base/text.h"
+#include "s3/file.h"
 
 #define INI_NAME_SIZE 256
 
@@ -116,29 +115,11 @@ int ini_parse(const char *text, size_t length, ini_setting *setting, void *conte
     return rc;
 }
 
-static int read_all(int fd, struct buffer *buffer) {
-    char chunk[4096];
-    int rc = 0;
-    for (;;) {
-        ssize_t count = read(fd, chunk, sizeof chunk);
-        if (count < 0 && errno == EINTR) continue;
-        if (count < 0) rc = -errno;
-        if (count > 0) rc = buffer_append(buffer, chunk, (size_t)count);
-        if (count <= 0 || rc != 0) break;
-    }
-    mbedtls_platform_zeroize(chunk, sizeof chunk);
-    return rc == -EMSGSIZE ? -EFBIG : rc;
-}
-
 int ini_parse_file(const char *path, ini_setting *setting, void *context) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0) return -errno;
     struct buffer buffer;
     buffer_init(&buffer, INI_FILE_MAX);
-    int rc = read_all(fd, &buffer);
-    (void)close(fd);
+    int rc = s3_file_read(path, &buffer);
     if (rc == 0 && buffer.length > 0) rc = ini_parse(buffer.data, buffer.length, setting, context);
-    if (buffer.data != NULL) mbedtls_platform_zeroize(buffer.data, buffer.capacity);
     buffer_deinit(&buffer);
     return rc;
 }

@@ -5,6 +5,7 @@
 #include <mbedtls/platform_util.h>
 #include <stddef.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/environment.h"
 #include "s3/ini.h"
@@ -33,6 +34,37 @@ static const struct field profile_fields[] = {
     PROFILE_FIELD("services", services),
     PROFILE_FIELD("ca_bundle", ca_bundle),
     PROFILE_FIELD("s3.addressing_style", addressing_style),
+    PROFILE_FIELD("ignore_configured_endpoint_urls", ignore_endpoint_urls),
+    PROFILE_FIELD("use_dualstack_endpoint", dual_stack),
+    PROFILE_FIELD("use_fips_endpoint", fips),
+    PROFILE_FIELD("ec2_metadata_service_endpoint", imds_endpoint),
+    PROFILE_FIELD("ec2_metadata_service_endpoint_mode", imds_mode),
+    PROFILE_FIELD("ec2_metadata_v1_disabled", imds_v1_disabled),
+    PROFILE_FIELD("credential_process", credential_process),
+    PROFILE_FIELD("role_arn", role.arn),
+    PROFILE_FIELD("role_session_name", role.session_name),
+    PROFILE_FIELD("external_id", role.external_id),
+    PROFILE_FIELD("duration_seconds", role.duration),
+    PROFILE_FIELD("mfa_serial", mfa_serial),
+    PROFILE_FIELD("source_profile", source_profile),
+    PROFILE_FIELD("credential_source", credential_source),
+    PROFILE_FIELD("web_identity_token_file", token_file),
+    PROFILE_FIELD("sso_session", sso.session),
+    PROFILE_FIELD("sso_start_url", sso.start_url),
+    PROFILE_FIELD("sso_region", sso.region),
+    PROFILE_FIELD("sso_account_id", sso.account),
+    PROFILE_FIELD("sso_role_name", sso.role),
+};
+
+static const struct field session_fields[] = {
+    PROFILE_FIELD("sso_start_url", sso.start_url),
+    PROFILE_FIELD("sso_region", sso.region),
+};
+
+static const struct field service_fields[] = {
+    PROFILE_FIELD("s3.endpoint_url", service_url[S3_SERVICE_S3]),
+    PROFILE_FIELD("sts.endpoint_url", service_url[S3_SERVICE_STS]),
+    PROFILE_FIELD("sso.endpoint_url", service_url[S3_SERVICE_SSO]),
 };
 
 static const struct field key_fields[] = {
@@ -41,8 +73,7 @@ static const struct field key_fields[] = {
     KEY_FIELD("aws_session_token", session_token),
 };
 
-static const char *const other_means[] = {"role_arn", "sso_session", "sso_start_url", "credential_process",
-                                          "web_identity_token_file"};
+#define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 
 /* Copies value into the field of that name of object. Returns 0, also where there is no such field, or -ENOSPC. */
 static int set_field(void *object, const struct field *fields, size_t count, const char *name, const char *value) {
@@ -66,22 +97,29 @@ static int on_setting(void *context, const char *section, const char *name, cons
     struct s3_profile *profile = reading->profile;
     if (!is_ours(reading, section)) return 0;
     profile->found = true;
-    for (size_t i = 0; i < sizeof other_means / sizeof *other_means; i++) {
-        if (strcmp(name, other_means[i]) == 0) (void)text_copy(profile->other_means, sizeof profile->other_means, name);
-    }
-    int rc = set_field(profile, profile_fields, sizeof profile_fields / sizeof *profile_fields, name, value);
-    if (rc == 0) rc = set_field(reading->credentials, key_fields, sizeof key_fields / sizeof *key_fields, name, value);
+    int rc = set_field(profile, profile_fields, COUNT_OF(profile_fields), name, value);
+    if (rc == 0) rc = set_field(reading->credentials, key_fields, COUNT_OF(key_fields), name, value);
     return rc == 0 ? 0 : -EMSGSIZE;
 }
 
-/* Finds "s3 = / endpoint_url = " in the [services x] that the profile chose. */
-static int on_services(void *context, const char *section, const char *name, const char *value) {
+/* Returns whether section is called "word name". */
+static bool is_section(const char *section, const char *word, const char *name) {
+    size_t length = strlen(word);
+    return name[0] != '\0' && strncmp(section, word, length) == 0 && section[length] == ' ' &&
+           strcmp(section + length + 1, name) == 0;
+}
+
+/* What stands in sections of the config file that the profile names: [services x] and [sso-session x]. */
+static int on_referred(void *context, const char *section, const char *name, const char *value) {
     struct s3_profile *profile = context;
-    static const char word[] = "services ";
-    if (strncmp(section, word, sizeof word - 1) != 0 || strcmp(section + sizeof word - 1, profile->services) != 0)
-        return 0;
-    if (strcmp(name, "s3.endpoint_url") != 0) return 0;
-    return text_copy(profile->s3_endpoint_url, sizeof profile->s3_endpoint_url, value) == 0 ? 0 : -EMSGSIZE;
+    int rc = 0;
+    if (is_section(section, "services", profile->services)) {
+        rc = set_field(profile, service_fields, COUNT_OF(service_fields), name, value);
+    } else if (is_section(section, "sso-session", profile->sso.session)) {
+        profile->sso.session_found = true;
+        rc = set_field(profile, session_fields, COUNT_OF(session_fields), name, value);
+    }
+    return rc == 0 ? 0 : -EMSGSIZE;
 }
 
 /* Reads path ("": none). A file that isn't there says nothing; nor does one in a home that isn't ours to read, unless
@@ -128,8 +166,8 @@ static int read_files(struct s3_profile *profile, char *const *environment, char
     struct reading credentials = {.profile = profile, .credentials = &profile->of_credentials_file};
     rc = read_file(profile->config_path, config_named, on_setting, &config, reason);
     if (rc == 0) rc = read_file(profile->credentials_path, credentials_named, on_setting, &credentials, reason);
-    if (rc == 0 && profile->services[0] != '\0') {
-        rc = read_file(profile->config_path, config_named, on_services, profile, reason);
+    if (rc == 0 && (profile->services[0] != '\0' || profile->sso.session[0] != '\0')) {
+        rc = read_file(profile->config_path, config_named, on_referred, profile, reason);
     }
     return rc;
 }
@@ -154,6 +192,21 @@ int s3_profile_load(struct s3_profile *profile, const char *option, char *const 
     }
     if (rc != 0) s3_profile_deinit(profile);
     return rc;
+}
+
+bool s3_profile_flag(char *const *environment, const char *variable, const char *of_profile) {
+    const char *value = environment_get(environment, variable);
+    return strcasecmp(value != NULL ? value : of_profile, "true") == 0;
+}
+
+const char *s3_profile_endpoint(const struct s3_profile *profile, char *const *environment, enum s3_service service) {
+    static const char *const variables[] = {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_SSO"};
+    if (s3_profile_flag(environment, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", profile->ignore_endpoint_urls)) return "";
+    const char *narrow = environment_get(environment, variables[service]);
+    const char *broad = environment_get(environment, "AWS_ENDPOINT_URL");
+    if (narrow != NULL) return narrow;
+    if (broad != NULL) return broad;
+    return profile->service_url[service][0] != '\0' ? profile->service_url[service] : profile->endpoint_url;
 }
 
 void s3_profile_deinit(struct s3_profile *profile) {

@@ -6,9 +6,30 @@
 
 #include "s3/config.h"
 
-#define S3_PROFILE_NAME_SIZE 128
+#define S3_ARN_SIZE     2049
+#define S3_COMMAND_SIZE 4096
 
-/* A key pair as a file has it; fields that were missing are "". */
+enum s3_service { S3_SERVICE_S3, S3_SERVICE_STS, S3_SERVICE_SSO, S3_SERVICES };
+
+/* A role to assume. Fields that were missing are "". */
+struct s3_role {
+    char arn[S3_ARN_SIZE];
+    char session_name[65];
+    char external_id[1225];
+    char duration[16];
+};
+
+/* Where IAM Identity Center gives keys. */
+struct s3_sso {
+    char session[S3_PROFILE_NAME_SIZE];
+    bool session_found; /* the config file has its section */
+    char start_url[S3_ENDPOINT_SIZE];
+    char region[S3_REGION_SIZE];
+    char account[32];
+    char role[128];
+};
+
+/* Key pairs as each file has them; fields that were missing are "". */
 struct s3_profile {
     char name[S3_PROFILE_NAME_SIZE];
     bool named; /* somebody asked for this profile, so it must exist */
@@ -17,19 +38,37 @@ struct s3_profile {
     char credentials_path[S3_PATH_SIZE];
     struct s3_credentials of_credentials_file;
     struct s3_credentials of_config_file;
-    char other_means[32]; /* a setting that gets keys in a way that isn't supported: "role_arn", "sso_session" ... */
     char region[S3_REGION_SIZE];
     char endpoint_url[S3_ENDPOINT_SIZE];
-    char s3_endpoint_url[S3_ENDPOINT_SIZE]; /* of the profile's services section; wins */
+    char service_url[S3_SERVICES][S3_ENDPOINT_SIZE]; /* of the profile's services section; wins */
+    char ignore_endpoint_urls[8];
     char services[S3_PROFILE_NAME_SIZE];
     char ca_bundle[S3_PATH_SIZE];
     char addressing_style[16];
+    char dual_stack[8];
+    char fips[8];
+    char imds_endpoint[S3_ENDPOINT_SIZE];
+    char imds_mode[8];
+    char imds_v1_disabled[8];
+    char credential_process[S3_COMMAND_SIZE];
+    struct s3_role role;
+    char mfa_serial[256];
+    char source_profile[S3_PROFILE_NAME_SIZE];
+    char credential_source[32];
+    char token_file[S3_PATH_SIZE];
+    struct s3_sso sso;
 };
 
 /* Reads the profile that option (NULL: not given) or AWS_PROFILE names, else "default". Files that don't exist are
  * empty. Returns 0, or -errno with a line in reason[TEXT_REASON_SIZE]: a file that can't be read, a value too long, a
  * named profile that neither file has. */
 int s3_profile_load(struct s3_profile *profile, const char *option, char *const *environment, char *reason);
+
+/* What the variable, or else the profile, says of a flag: "true" in any case is yes. */
+bool s3_profile_flag(char *const *environment, const char *variable, const char *of_profile);
+
+/* The URL that environment or profile give for service, from the narrowest on; "" for none. */
+const char *s3_profile_endpoint(const struct s3_profile *profile, char *const *environment, enum s3_service service);
 
 /* Wipes the secrets. May be called again. */
 void s3_profile_deinit(struct s3_profile *profile);

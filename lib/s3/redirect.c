@@ -19,3 +19,12 @@ bool s3_redirect_is_to_region(const struct s3_response *response, const char *re
 bool s3_redirect_is_to_time(const struct s3_response *response) {
     return response->status == 403 && response->date_ms != 0 && has_code(response, "RequestTimeTooSkewed");
 }
+
+bool s3_redirect_is_expiry(const struct s3_response *response) {
+    return response->status / 100 == 4 && (has_code(response, "ExpiredToken") || has_code(response, "InvalidToken") ||
+                                           has_code(response, "TokenRefreshRequired"));
+}
+
+bool s3_redirect_is_to_keys(const struct s3_response *response) {
+    return s3_redirect_is_expiry(response) || (response->status == 403 && has_code(response, "InvalidAccessKeyId"));
+}

@@ -3,17 +3,16 @@
 
 #include <errno.h>
 #include <mbedtls/base64.h>
-#include <mbedtls/platform_util.h>
 #include <string.h>
 
 #include "base/text.h"
 #include "s3/dates.h"
+#include "s3/headers.h"
 #include "s3/sigv4.h"
 
-#define URL_MAX         (16 * 1024UL)
-#define HEADER_LINE_MAX (8 * 1024UL)
-#define HEADERS_MAX     8
-#define CHECKSUM_SIZE   48 /* 32 bytes in base64 have 44 characters */
+#define URL_MAX       (16 * 1024UL)
+#define HEADERS_MAX   10
+#define CHECKSUM_SIZE 48 /* 32 bytes in base64 have 44 characters */
 
 /* The values of one request's headers. */
 struct headers {
@@ -69,29 +68,21 @@ static int collect(struct headers *headers, const struct s3_call *call, const st
     add(headers, "x-amz-date", headers->scope.date);
     const char *token = signing->credentials->session_token;
     if (token[0] != '\0') add(headers, "x-amz-security-token", token);
+    if (call->action == S3_CREATE && signing->sse != NULL && signing->sse[0] != '\0') {
+        add(headers, "x-amz-server-side-encryption", signing->sse);
+        const char *key = signing->sse_kms_key_id;
+        if (key != NULL && key[0] != '\0') add(headers, "x-amz-server-side-encryption-aws-kms-key-id", key);
+    }
     return 0;
 }
 
-static int append_line(struct curl_slist **lines, const char *name, const char *separator, const char *value) {
-    char line[HEADER_LINE_MAX];
-    int rc = text_format(line, sizeof line, "%s%s%s", name, separator, value) == 0 ? 0 : -EMSGSIZE;
-    if (rc == 0) {
-        struct curl_slist *longer = curl_slist_append(*lines, line);
-        if (longer == NULL) rc = -ENOMEM;
-        if (longer != NULL) *lines = longer;
-    }
-    mbedtls_platform_zeroize(line, sizeof line);
-    return rc;
-}
-
 static int write_lines(struct s3_request *request, const struct headers *headers, const char *authorization) {
-    int rc = append_line(&request->headers, "authorization", ": ", authorization);
+    int rc = s3_headers_add(&request->headers, "authorization", authorization);
     for (size_t i = 0; i < headers->count && rc == 0; i++) {
-        rc = append_line(&request->headers, headers->list[i].name, ": ", headers->list[i].value);
+        rc = s3_headers_add(&request->headers, headers->list[i].name, headers->list[i].value);
     }
-    /* A name with nothing behind its colon keeps libcurl from adding that header by itself. */
-    if (rc == 0) rc = append_line(&request->headers, "expect", ":", "");
-    if (rc == 0) rc = append_line(&request->headers, "accept", ":", "");
+    if (rc == 0) rc = s3_headers_add(&request->headers, "expect", "");
+    if (rc == 0) rc = s3_headers_add(&request->headers, "accept", "");
     return rc;
 }
 
@@ -134,10 +125,6 @@ int s3_request_init(struct s3_request *request, const struct s3_call *call, cons
 }
 
 void s3_request_deinit(struct s3_request *request) {
-    for (struct curl_slist *line = request->headers; line != NULL; line = line->next) {
-        mbedtls_platform_zeroize(line->data, strlen(line->data));
-    }
-    curl_slist_free_all(request->headers);
-    request->headers = NULL;
+    s3_headers_free(&request->headers);
     buffer_deinit(&request->url);
 }

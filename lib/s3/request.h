@@ -31,6 +31,8 @@ struct s3_signing {
     const struct s3_endpoint *endpoint;
     const struct s3_credentials *credentials;
     const char *region;
+    const char *sse; /* of what S3_CREATE writes; NULL or "": the bucket's default */
+    const char *sse_kms_key_id;
     int64_t now_ms; /* the store's wall clock, as far as we know it */
 };
 

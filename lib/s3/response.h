@@ -10,9 +10,18 @@
 #include "s3/config.h"
 #include "s3/error.h"
 
+/* Why nothing was sent. */
+enum s3_keyless {
+    S3_KEYLESS_NOT,     /* it was */
+    S3_KEYLESS_UNKNOWN, /* no keys yet; later, perhaps */
+    S3_KEYLESS_REFUSED, /* no keys, and somebody has to mend that */
+};
+
 struct s3_response {
-    int curl_code;     /* CURLcode; 0: an answer came whole. Else the rest may be partly filled */
-    char trouble[200]; /* libcurl's words for it, printable */
+    enum s3_keyless keyless;        /* not S3_KEYLESS_NOT: nothing but trouble is set */
+    int curl_code;                  /* CURLcode; 0: an answer came whole. Else the rest may be partly filled */
+    char trouble[TEXT_REASON_SIZE]; /* the keys' or libcurl's words for it, printable */
+    long verify_result;             /* of the server's certificate, as libcurl has it */
     bool timed_out;
     bool too_large; /* the body went past its limit and was given up; body holds nothing */
     int status;     /* HTTP */

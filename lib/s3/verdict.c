@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "s3/certificate.h"
+#include "s3/redirect.h"
 
 #define KEY_SHOWN  120
 #define HOST_SHOWN 120
@@ -102,19 +104,25 @@ static enum s3_verdict judge_trouble(const struct s3_response *response, const s
                                      char *reason) {
     char what[400];
     format_subject(what, sizeof what, subject);
-    switch (response->curl_code) {
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_ISSUER_ERROR:
-        (void)text_format(reason, TEXT_REASON_SIZE,
-                          "%s: its certificate can't be verified (%s): give its authority by --ca-bundle", what,
-                          response->trouble);
+    CURLcode code = (CURLcode)response->curl_code;
+    if (s3_certificate_is_cause(code)) {
+        const char *cause = s3_certificate_words(code, response->verify_result, response->trouble);
+        (void)text_format(
+            reason, TEXT_REASON_SIZE, "%s: %s%s", what,
+            cause != NULL ? cause : "its certificate can't be verified: ", cause != NULL ? "" : response->trouble);
         return S3_REFUSED;
+    }
+    switch (response->curl_code) {
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_WEIRD_SERVER_REPLY:
         (void)text_format(reason, TEXT_REASON_SIZE, "%s: it doesn't speak HTTP (%s): correct --endpoint-url", what,
                           response->trouble);
         return subject->action == S3_LIST ? S3_REFUSED : S3_UNKNOWN;
+    case CURLE_SSL_CONNECT_ERROR:
+        (void)text_format(reason, TEXT_REASON_SIZE,
+                          "%s: no TLS 1.2 or later is spoken there (%s): correct --endpoint-url", what,
+                          response->trouble);
+        return S3_UNKNOWN;
     case CURLE_OPERATION_TIMEDOUT:
         (void)text_format(reason, TEXT_REASON_SIZE, "%s: no answer in time (%s)", what, response->trouble);
         return S3_UNKNOWN;
@@ -187,6 +195,10 @@ static enum s3_verdict judge_refusal(const struct s3_response *response, const s
 enum s3_verdict s3_judge(const struct s3_response *response, const struct s3_subject *subject, char *reason) {
     int status = response->status;
     reason[0] = '\0';
+    if (response->keyless != S3_KEYLESS_NOT) {
+        (void)text_copy(reason, TEXT_REASON_SIZE, response->trouble);
+        return response->keyless == S3_KEYLESS_REFUSED ? S3_REFUSED : S3_UNKNOWN;
+    }
     if (response->curl_code != CURLE_OK) return judge_trouble(response, subject, reason);
     if (status == 200 || (status == 204 && subject->action == S3_DELETE))
         return judge_success(response, subject, reason);
@@ -194,6 +206,11 @@ enum s3_verdict s3_judge(const struct s3_response *response, const struct s3_sub
     bool no_key = response->has_error && strcmp(response->error.code, "NoSuchKey") == 0;
     if (status == 404 && no_key && (subject->action == S3_READ || subject->action == S3_DELETE)) return S3_ABSENT;
     const struct rule *rule = find_rule(response);
+    if (subject->keys_fixed && s3_redirect_is_expiry(response)) {
+        explain(reason, response, subject,
+                "the keys are over, and those of the environment can't be renewed: start again with new ones");
+        return S3_REFUSED;
+    }
     if (rule != NULL) {
         explain(reason, response, subject, rule->advice);
         return rule->verdict;

@@ -24,6 +24,7 @@ struct s3_subject {
     const char *bucket;
     const char *key; /* or the prefix listed */
     const struct s3_endpoint *endpoint;
+    bool keys_fixed; /* the keys are the environment's */
 };
 
 /* Judges response. For S3_UNKNOWN and S3_REFUSED writes a line into reason[TEXT_REASON_SIZE], printable, without

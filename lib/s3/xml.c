@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <expat.h>
 #include <limits.h>
+#include <malloc.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -71,9 +73,25 @@ static void on_doctype(void *data, const XML_Char *name, const XML_Char *system,
     stop(data, -EPROTO);
 }
 
+/* The parser's memory may have held keys (STS), so none is given back as it is. */
+static void wipe_and_free(void *memory) {
+    if (memory != NULL) explicit_bzero(memory, malloc_usable_size(memory));
+    free(memory);
+}
+
+static void *wipe_and_move(void *memory, size_t size) {
+    void *moved = malloc(size);
+    size_t old_size = memory != NULL ? malloc_usable_size(memory) : 0;
+    if (moved == NULL) return NULL;
+    if (old_size > 0) memcpy(moved, memory, old_size < size ? old_size : size);
+    wipe_and_free(memory);
+    return moved;
+}
+
 int xml_parse(const char *bytes, size_t length, xml_element *element, void *context) {
+    static const XML_Memory_Handling_Suite memory = {malloc, wipe_and_move, wipe_and_free};
     if (length > INT_MAX) return -EPROTO;
-    struct walk walk = {.parser = XML_ParserCreate(NULL), .element = element, .context = context};
+    struct walk walk = {.parser = XML_ParserCreate_MM(NULL, &memory, NULL), .element = element, .context = context};
     if (walk.parser == NULL) return -ENOMEM;
     XML_SetUserData(walk.parser, &walk);
     XML_SetElementHandler(walk.parser, on_start, on_end);
@@ -84,5 +102,6 @@ int xml_parse(const char *bytes, size_t length, xml_element *element, void *cont
         walk.rc = XML_GetErrorCode(walk.parser) == XML_ERROR_NO_MEMORY ? -ENOMEM : -EPROTO;
     }
     XML_ParserFree(walk.parser);
+    explicit_bzero(walk.text, sizeof walk.text);
     return walk.rc;
 }

@@ -192,7 +192,7 @@ static size_t add_own_pollfds(const struct directory_store *store, struct pollfd
     }
     for (size_t i = 0; i < store->dying_count; i++) {
         /* poll(2) passes over those of -1. */
-        out[count++] = (struct pollfd){.fd = store->dying[i].pidfd, .events = POLLIN};
+        out[count++] = (struct pollfd){.fd = store->dying[i].helper.pidfd, .events = POLLIN};
     }
     return count;
 }
@@ -234,7 +234,7 @@ static bool take_answer(struct store *base, struct log_answer *answer) {
 static void await_dying(struct directory_store *store) {
     int64_t end_ns = clock_now().wait_ns + CLOSE_WAIT_MS * NS_PER_MS;
     for (reap_dying(store); store->dying_count > 0; reap_dying(store)) {
-        struct pollfd ended = {.fd = store->dying[0].pidfd, .events = POLLIN};
+        struct pollfd ended = {.fd = store->dying[0].helper.pidfd, .events = POLLIN};
         int64_t left_ns = end_ns - clock_now().wait_ns;
         if (left_ns <= 0) return;
         (void)poll(&ended, 1, (int)(left_ns / NS_PER_MS) + 1);

@@ -229,7 +229,8 @@ static int take(struct s3_store *store, struct task *task, const struct s3_respo
     struct s3_subject subject = {.action = task->action,
                                  .bucket = store->client.config.bucket,
                                  .key = task->key,
-                                 .endpoint = &store->client.endpoint};
+                                 .endpoint = &store->client.endpoint,
+                                 .keys_fixed = store->client.keys.current.fixed};
     switch (s3_judge(response, &subject, task->answer.reason)) {
     case S3_FINE:
         return take_fine(store, task, response, &subject);
@@ -277,13 +278,21 @@ static bool next(struct store *base, struct log_answer *out) {
     return false;
 }
 
+static bool take_notice(struct store *base, struct store_notice *notice) {
+    struct s3_notice said;
+    if (!s3_client_notice(&self(base)->client, &said)) return false;
+    notice->warning = said.warning;
+    return text_copy(notice->text, sizeof notice->text, said.text) == 0;
+}
+
 static void close_store(struct store *base) {
     struct s3_store *store = self(base);
     s3_client_deinit(&store->client);
     free(store);
 }
 
-static const struct store_ops ops = {.submit = submit, .wait = wait_for, .next = next, .close = close_store};
+static const struct store_ops ops = {
+    .submit = submit, .wait = wait_for, .next = next, .notice = take_notice, .close = close_store};
 
 struct store *store_open_s3(const struct s3_config *config, const char *prefix, const char *lock, char *reason) {
     struct s3_store *store = calloc(1, sizeof *store);

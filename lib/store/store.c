@@ -31,6 +31,10 @@ int store_wait(struct store *store, struct pollfd *extra, size_t count, int time
 
 bool store_next(struct store *store, struct log_answer *answer) { return store->ops->next(store, answer); }
 
+bool store_take_notice(struct store *store, struct store_notice *notice) {
+    return store->ops->notice != NULL && store->ops->notice(store, notice);
+}
+
 void store_close(struct store *store) {
     if (store != NULL) store->ops->close(store);
 }

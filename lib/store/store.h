@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/text.h"
 #include "record/answer.h"
 
 struct log_request {
@@ -26,6 +27,12 @@ struct log_request {
     int trim_most;        /* trim: delete at most this many */
 };
 
+/* A line for people about the store's own affairs: whose credentials it uses, say. */
+struct store_notice {
+    bool warning; /* or else of interest to who asked for details */
+    char text[TEXT_REASON_SIZE];
+};
+
 struct store;
 
 /* One backend. Each function as the store_* function of its name. */
@@ -33,6 +40,7 @@ struct store_ops {
     int (*submit)(struct store *store, const struct log_request *request);
     int (*wait)(struct store *store, struct pollfd *extra, size_t count, int timeout_ms);
     bool (*next)(struct store *store, struct log_answer *answer);
+    bool (*notice)(struct store *store, struct store_notice *notice); /* NULL: it never has one */
     void (*close)(struct store *store);
 };
 
@@ -52,6 +60,9 @@ int store_wait(struct store *store, struct pollfd *extra, size_t count, int time
 
 /* Takes one answer that has come. Returns whether there was one. */
 bool store_next(struct store *store, struct log_answer *answer);
+
+/* Takes a line that the store has to say. Returns whether there was one. */
+bool store_take_notice(struct store *store, struct store_notice *notice);
 
 /* Aborts what is under way and frees store; NULL is fine. Never blocks on the network or a disk. */
 void store_close(struct store *store);

@@ -2,10 +2,8 @@
  *
  * How to use it: worker_start(), poll worker.answer_fd for reading, worker_collect(); worker_dismiss() once it isn't
  * wanted any more, then worker_reap() until that says it is gone. Nothing here blocks. The process holds none of our
- * descriptors, ends with us, and kills itself when its lifetime is over.
- *
- * It raises no SIGCHLD, and a plain waitpid(-1) doesn't see it (__WCLONE, see wait(2)): whoever reaps children here
- * needn't know of it, and waits for none that a broken disk keeps from dying. Knows nothing of logs and slots. */
+ * descriptors, ends with us, and kills itself when its lifetime is over; nobody else who reaps children sees it
+ * (base/helper.h). Knows nothing of logs and slots. */
 #ifndef STORE_WORKER_H
 #define STORE_WORKER_H
 
@@ -13,18 +11,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
+
+#include "base/helper.h"
 
 #define WORKER_ANSWER_MAX PIPE_BUF /* bytes; written at once or not at all */
 
 /* Plain values; WORKER_NONE where there is none. */
 struct worker {
-    pid_t pid;
-    int pidfd;     /* readable once it is dead; -1 before Linux 5.2 */
+    struct helper helper;
     int answer_fd; /* readable once it answered or died; -1: it was collected or dismissed */
 };
 
-#define WORKER_NONE ((struct worker){.pid = 0, .pidfd = -1, .answer_fd = -1})
+#define WORKER_NONE ((struct worker){.helper = HELPER_NONE, .answer_fd = -1})
 
 /* What to do: runs in the process, with the caller's memory as it was at worker_start(), and fills answer. */
 typedef void worker_task(const void *input, void *answer);

@@ -1,12 +1,14 @@
 /* Endpoints and keys: an address that is accepted makes requests that go to it and nowhere else.
  *
- * An input is lines: URL, bucket, region, key; the URL's may be empty (AWS). The first byte chooses the addressing. */
+ * An input is lines: URL, bucket, region, key; the URL's may be empty (AWS). The first byte chooses the addressing and
+ * AWS's kind of name. */
 #include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
 #include "fuzz.h"
+#include "s3/bucket_kind.h"
 #include "s3/endpoint.h"
 #include "s3/request.h"
 #include "s3/response.h"
@@ -26,6 +28,12 @@ static void check_encoding(const char *text) {
     (void)s3_uri_decode(again, 8, text, false);
     free(again);
     buffer_deinit(&out);
+}
+
+static void check_kind(const char *bucket) {
+    const char *other = s3_bucket_other_kind(bucket);
+    CHECK(strncmp(bucket, "arn:", 4) != 0 || other != NULL, "an ARN is no bucket's name");
+    CHECK(other == NULL || fuzz_is_printable(other), "what it is is said in words");
 }
 
 /* The part of url that libcurl would go by. For curl_free(). */
@@ -91,11 +99,14 @@ static void resolve(const struct s3_config *config, const char *key) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size > TEXT_MAX) return 0;
     struct fuzz_input input = {data, size};
-    struct s3_config config = {.addressing = (enum s3_addressing)(fuzz_byte(&input) % 3)};
+    uint8_t first = fuzz_byte(&input);
+    struct s3_config config = {.addressing = (enum s3_addressing)(first % 3),
+                               .variant = {.dual_stack = first / 64 % 2 == 1, .fips = first / 128 == 1}};
     char *url = fuzz_text(&input, '\n'), *bucket = fuzz_text(&input, '\n'), *region = fuzz_text(&input, '\n');
     char *key = fuzz_text(&input, '\n');
     check_encoding(url);
     check_encoding(key);
+    check_kind(bucket);
     /* What s3_config_load() has let through. */
     size_t plain = strspn(bucket, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._");
     bool good = plain > 0 && bucket[plain] == '\0' && bucket[0] != '.' && s3_region_is_valid(region) &&

@@ -26,6 +26,8 @@ import processes  # noqa: E402
 import stores  # noqa: E402
 from control import Tool  # noqa: E402
 
+pytest_plugins = ["givers"]
+
 STORES = ("directory", "ceph")
 ASAN_OPTIONS = (
     "abort_on_error=0:exitcode=99:detect_leaks=1:verify_asan_link_order=0:detect_stack_use_after_return=1:"
@@ -81,6 +83,11 @@ def pytest_collection_modifyitems(items):
         "close_to_winning",
         "busy_children",
         "rampant",
+        "credential_process_that_hangs",
+        "hanging_credential_process",
+        "fetched_again_and",
+        "serve_until_they_expire",
+        "sts_that_is_away",
     )
     long_ones = [item for item in items if any(word in item.name for word in slow)]
     others = [item for item in items if not any(word in item.name for word in slow)]
@@ -134,7 +141,7 @@ def circumstances(fixtures):
 @pytest.fixture(autouse=True)
 def store_in_results(request, record_property):
     """Tells scripts/test's count which tests ran on Ceph, beyond those that have it in their name."""
-    if {"ceph_store", "bucket_of", "own_gateway"} & set(request.fixturenames):
+    if {"ceph_store", "bucket_of", "own_gateway", "gateways"} & set(request.fixturenames):
         record_property("store", "ceph")
 
 
@@ -257,10 +264,16 @@ class Gateways(ceph_tool.Ceph):
 
 
 @pytest.fixture
-def own_gateway(tmp_path, tidy):
-    """A radosgw of the test's own over the common Ceph: it can be stopped without disturbing others."""
+def gateways(tmp_path, tidy):
+    """More radosgw over the common Ceph, of the test's own: gateways.gateway(pem=...)."""
     with Gateways(tmp_path / "gateway") as gateways:
-        yield gateways.gateway()
+        yield gateways
+
+
+@pytest.fixture
+def own_gateway(gateways):
+    """A radosgw of the test's own over the common Ceph: it can be stopped without disturbing others."""
+    return gateways.gateway()
 
 
 def base_environment(build):

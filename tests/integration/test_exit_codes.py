@@ -65,6 +65,22 @@ def test_no_bucket_gives_125(launch):
     assert "bucket" in one_line(run)
 
 
+@pytest.mark.parametrize(
+    "bucket, says",
+    [
+        ("arn:aws:s3:us-west-2:123456789012:accesspoint/mine", "is the ARN of an access point"),
+        ("s3://arn:aws:s3::123456789012:accesspoint/abc.mrap", "is a multi-region access point"),
+        ("fast--usw2-az1--x-s3", "is a directory bucket of S3 Express"),
+        ("s3://fast--usw2-az1--x-s3/locks", "is a directory bucket of S3 Express"),
+        ("arn:aws:s3-outposts:us-west-2:123456789012:outpost/op-1/accesspoint/mine", "is an ARN of S3 on Outposts"),
+    ],
+)
+def test_what_only_looks_like_a_bucket_gives_125(launch, bucket, says):
+    run = launch("--bucket", bucket, "--", "true")
+    assert run.wait() == 125
+    assert says in one_line(run)
+
+
 def test_no_command_gives_125(leaderexec):
     run = leaderexec(*FAST)
     assert run.wait() == 125

@@ -3,7 +3,9 @@
 
 Signatures aren't checked.
 
-    badstore.py CONTROL     prints its port; its mode is the line in the file CONTROL (see control.py)
+    badstore.py CONTROL [PEM]   prints its port; its mode is the line in the file CONTROL (see control.py). PEM: a
+                                certificate and its key; then it speaks TLS, at most of the version in the variable
+                                TLS_MOST ("1.1")
 
 Modes:
     correct     PUT If-None-Match: * creates an object at most once
@@ -11,13 +13,17 @@ Modes:
     race        checks, waits 50 ms, then writes: right one at a time, wrong in a race
     html        answers everything with a web page: no S3 at all
     error STATUS CODE   answers everything with that, such as error 403 AccessDenied
+    expired KEY...      answers requests signed by these access keys with 400 ExpiredToken, and others as it should
+    unknown KEY...      likewise with 403 InvalidAccessKeyId
 
-CONTROL.log has a JSON line for each request: t (CLOCK_BOOTTIME, s), method, path, status.
+CONTROL.log has a JSON line for each request: t (CLOCK_BOOTTIME, s), method, path, status, key and region (of the
+access key that signed it), token and headers (its x-amz- ones).
 """
 import email.utils
 import hashlib
 import json
 import os
+import ssl
 import sys
 import threading
 import time
@@ -87,11 +93,21 @@ def listing(bucket, query, objects):
     return ("".join(parts) + "</ListBucketResult>").encode()
 
 
+def make_tls(pem):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    if os.environ.get("TLS_MOST") == "1.1":
+        context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+        context.set_ciphers("ALL:@SECLEVEL=0")
+    return context
+
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
     def reply(self, status, body=b"", kind="application/xml", **headers):
+        self.server.note(self, status)  # first: whoever has the answer may look for it
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         if body:
@@ -101,7 +117,6 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
-        self.server.note(self.command, self.path, status)
 
     def error(self, status, code):
         self.reply(
@@ -109,6 +124,9 @@ class Handler(BaseHTTPRequestHandler):
             f'<?xml version="1.0"?><Error><Code>{code}</Code><Message>{code}</Message>'
             f"<RequestId>bad-1</RequestId></Error>".encode(),
         )
+
+    def signer(self):
+        return self.headers.get("Authorization", "").partition("Credential=")[2].partition("/")[0]
 
     def answer(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -118,6 +136,10 @@ class Handler(BaseHTTPRequestHandler):
         mode, objects = self.server.control.mode, self.server.objects
         if mode == "html":
             self.reply(200, b"<!DOCTYPE html><html><body><h1>It works!</h1></body></html>", "text/html")
+        elif mode.startswith("expired ") and self.signer() in mode.split():
+            self.error(400, "ExpiredToken")
+        elif mode.startswith("unknown ") and self.signer() in mode.split():
+            self.error(403, "InvalidAccessKeyId")
         elif mode.startswith("error "):
             self.error(int(mode.split()[1]), mode.split()[2])
         elif self.command == "GET" and not key:
@@ -151,34 +173,44 @@ class Handler(BaseHTTPRequestHandler):
 class BadStore(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, path):
+    def __init__(self, path, pem=None):
         super().__init__(("127.0.0.1", 0), Handler, bind_and_activate=False)
         self.socket.close()
         self.socket = control.listen()
+        self.tls = make_tls(pem) if pem else None
         self.control = control.Control(path, "correct")
         self.objects = Objects()
         self.log_file = open(path + ".log", "a", buffering=1)
         self.log_lock = threading.Lock()
 
-    def note(self, method, path, status):
+    def finish_request(self, request, client_address):
+        """In the connection's own thread, so that a handshake holds up nobody."""
+        if self.tls:
+            request = self.tls.wrap_socket(request, server_side=True)
+        super().finish_request(request, client_address)
+
+    def handle_error(self, request, client_address):
+        """A client that doesn't trust us is what some tests want."""
+
+    def note(self, handler, status):
         line = json.dumps(
-            {"t": time.clock_gettime(time.CLOCK_BOOTTIME), "method": method, "path": path, "status": status}
+            {
+                "t": time.clock_gettime(time.CLOCK_BOOTTIME),
+                "method": handler.command,
+                "path": handler.path,
+                "status": status,
+                "key": handler.signer(),
+                "region": handler.headers.get("Authorization", "//").split("/")[2],
+                "token": handler.headers.get("x-amz-security-token"),
+                "headers": {n.lower(): v for n, v in handler.headers.items() if n.lower().startswith("x-amz-")},
+            }
         )
         with self.log_lock:
             self.log_file.write(line + "\n")
 
-    def steer(self):
-        while True:
-            if self.control.poll():
-                self.control.confirm()
-            time.sleep(control.POLL_S)
-
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
     control.die_with_parent()
-    store = BadStore(sys.argv[1])
-    threading.Thread(target=store.steer, daemon=True).start()
-    print(store.socket.getsockname()[1], flush=True)
-    store.serve_forever()
+    control.serve(BadStore(*sys.argv[1:]))

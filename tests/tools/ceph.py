@@ -15,6 +15,7 @@ import select
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -86,12 +87,23 @@ def die_with_parent():
     ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL, 0, 0, 0)
 
 
+def trusting_all():
+    """For seeing whether somebody answers; what is said is worth nothing."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
 class Gateway:
     """One radosgw. endpoint, pid; stop() kills it, start() starts it again at the same place."""
 
-    def __init__(self, ceph, name, cached):
+    def __init__(self, ceph, name, cached, pem=None):
+        """pem: a file with a certificate and its key; then it speaks TLS only."""
         self.port = free_port()
-        self.endpoint = f"http://127.0.0.1:{self.port}"
+        self.endpoint = f"http{'s' if pem else ''}://127.0.0.1:{self.port}"
+        self.where = f"endpoint=127.0.0.1:{self.port}"
+        if pem:
+            self.where = f"ssl_{self.where} ssl_certificate={pem} ssl_private_key={pem}"
         self.ceph, self.name, self.cached = ceph, name, cached
         self.start()
         self.wait()
@@ -107,7 +119,7 @@ class Gateway:
                 "client.admin",
                 f"--log-file={self.ceph.dir}/{self.name}.log",
                 f"--rgw-cache-enabled={str(self.cached).lower()}",
-                f"--rgw-frontends=beast endpoint=127.0.0.1:{self.port}",
+                f"--rgw-frontends=beast {self.where}",
             ]
         )
         self.pid = self.process.pid
@@ -119,6 +131,8 @@ class Gateway:
             try:
                 with socket.create_connection(("127.0.0.1", self.port), timeout=1) as s:
                     s.settimeout(5)
+                    if self.endpoint.startswith("https:"):
+                        s = trusting_all().wrap_socket(s)
                     s.sendall(b"GET / HTTP/1.0\r\n\r\n")
                     if s.recv(12).startswith(b"HTTP/1."):
                         return
@@ -232,10 +246,10 @@ class Ceph:
         client.put_object(Bucket=BUCKET, Key="first", Body=b"first")
         client.close()
 
-    def gateway(self, cached=False):
+    def gateway(self, cached=False, pem=None):
         """Starts one more radosgw over the same data. One that a test stops had better have no cache."""
         self.gateways += 1
-        return Gateway(self, f"rgw.{os.getpid()}.{self.gateways}", cached)
+        return Gateway(self, f"rgw.{os.getpid()}.{self.gateways}", cached, pem)
 
     def environment(self):
         """What finds it: for the tests, and for anything that reads AWS's variables."""

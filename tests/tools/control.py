@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 POLL_S = 0.02
@@ -112,6 +113,20 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         sys.exit(1)
+
+
+def serve(server):
+    """Runs a tool that is a socketserver with a control: prints its port, then serves for ever."""
+
+    def steer():
+        while True:
+            if server.control.poll():
+                server.control.confirm()
+            time.sleep(POLL_S)
+
+    threading.Thread(target=steer, daemon=True).start()
+    print(server.socket.getsockname()[1], flush=True)
+    server.serve_forever()
 
 
 def listen(port=0, address="127.0.0.1"):

@@ -234,22 +234,6 @@ static void retention_and_expiry_are_warned_of(void **state) {
     assert_says(FINDING_WARN, "make sure that no lifecycle rule");
 }
 
-static void of_a_key_little_is_shown(void **state) {
-    (void)state;
-    static const struct {
-        const char *key, *shown;
-    } cases[] = {{"AKIAIOSFODNN7EXAMPLE", "AKIA...MPLE"},
-                 {"OWNERKEY000000000000", "OWNE...0000"},
-                 {"shortkey", "sh..."},
-                 {"key", "..."},
-                 {"0123456789abcde", "01..."}};
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char out[64];
-        mask_key(out, sizeof out, cases[i].key);
-        assert_string_equal(out, cases[i].shown);
-    }
-}
-
 static void findings_are_aligned_lines(void **state) {
     (void)state;
     char line[FINDING_LINE_SIZE], summary[256];
@@ -301,7 +285,6 @@ int main(void) {
         cmocka_unit_test(a_months_requests_follow_from_ttl_and_poll),
         cmocka_unit_test(versioning_is_judged_by_setting_and_by_answers),
         cmocka_unit_test(retention_and_expiry_are_warned_of),
-        cmocka_unit_test(of_a_key_little_is_shown),
         cmocka_unit_test(findings_are_aligned_lines),
         cmocka_unit_test(json_has_the_figures),
     };

@@ -105,7 +105,7 @@ static void close_one(struct store *store) {
 }
 
 static int setup(void **state) {
-    static const struct store_ops ops = {submit, wait_for, next, close_one};
+    static const struct store_ops ops = {.submit = submit, .wait = wait_for, .next = next, .close = close_one};
     (void)state;
     memset(&world, 0, sizeof world);
     memset(ones, 0, sizeof ones);
@@ -183,7 +183,7 @@ static bool never_next(struct store *store, struct log_answer *answer) {
 }
 
 static void a_wake_ends_everything_at_once(void **state) {
-    static const struct store_ops silent = {submit, wait_for, never_next, close_one};
+    static const struct store_ops silent = {.submit = submit, .wait = wait_for, .next = never_next, .close = close_one};
     static const struct log_request list = {.op = LOG_NEWEST};
     (void)state;
     int fds[2];

@@ -179,6 +179,12 @@ static void every_option_does_what_it_says(void **state) {
     assert_string_equal(options.ca_bundle, "/a");
     assert_string_equal(options.addressing_style, "path");
     assert_true(options.log_json);
+    assert_parses(RUN("--sse", "AES256"));
+    assert_string_equal(options.sse, "AES256");
+    assert_null(options.sse_kms_key_id);
+    assert_parses(RUN("--sse", "aws:kms:dsse", "--sse-kms-key-id", "alias/locks"));
+    assert_string_equal(options.sse, "aws:kms:dsse");
+    assert_string_equal(options.sse_kms_key_id, "alias/locks");
 }
 
 static void every_option_has_a_variable_and_the_command_line_wins(void **state) {
@@ -417,6 +423,9 @@ static void what_getopt_does_not_know_is_said_in_one_line(void **state) {
     assert_refused(RUN("--on-loss", "exit|rejoin"), "--on-loss");
     assert_refused(RUN("--log-format", "xml"), "--log-format", "text|json");
     assert_refused(RUN("--addressing-style", "pat"), "--addressing-style", "auto|path|virtual");
+    assert_refused(RUN("--sse", "none"), "--sse", "AES256|aws:kms|aws:kms:dsse");
+    assert_refused(RUN("--sse-kms-key-id", "k"), "--sse-kms-key-id", "goes with --sse aws:kms");
+    assert_refused(RUN("--sse", "AES256", "--sse-kms-key-id", "k"), "--sse-kms-key-id", "goes with --sse aws:kms");
     assert_refused(RUN("-E", "256"), "--conflict-exit-code", "255");
     assert_refused(RUN("-E", "-1"), "--conflict-exit-code", "255");
     assert_refused(RUN("-E", "1x"), "--conflict-exit-code", "255");

@@ -214,7 +214,7 @@ static void playback_close(struct store *store) {
 }
 
 struct store *bucket_open(const struct options *options, char *const *environment, char *reason) {
-    static const struct store_ops ops = {playback_submit, playback_wait, playback_next, playback_close};
+    static const struct store_ops ops = {playback_submit, playback_wait, playback_next, NULL, playback_close};
     (void)options;
     (void)environment;
     playback.store.ops = &ops;
