@@ -1,4 +1,5 @@
 """The ways to run a command under a lock that tests/bench/run compares, and the place where they run."""
+
 import os
 import shutil
 import signal
@@ -42,8 +43,15 @@ class Place:
         """Starts a program with nothing to read; what it says goes to a file."""
         path = self.file()
         with open(path, "wb") as out:
-            process = subprocess.Popen(argv, env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", **environment}, stdin=subprocess.DEVNULL,
-                                       stdout=out, stderr=out, cwd=self.directory, start_new_session=True)
+            process = subprocess.Popen(
+                argv,
+                env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                cwd=self.directory,
+                start_new_session=True,
+            )
         process.output = path
         return process
 
@@ -122,7 +130,12 @@ class FlockWay(DirectWay):
     name = "flock"
 
     def command(self, lock, ttl_s, poll_s, words):
-        return ["flock", *([] if lock.startswith("handover") else ["-n"]), os.path.join(self.place.directory, lock), *words]
+        return [
+            "flock",
+            *([] if lock.startswith("handover") else ["-n"]),
+            os.path.join(self.place.directory, lock),
+            *words,
+        ]
 
     def size_kb(self):
         return self.place.stripped_kb(shutil.which("flock"))
@@ -137,8 +150,24 @@ class EtcdWay(DirectWay):
         super().__init__(place)
         client, peer = (f"http://127.0.0.1:{ceph_tool.free_port()}" for _ in range(2))
         self.environment = {"ETCDCTL_API": "3", "ETCDCTL_ENDPOINTS": client}
-        server = place.start(["etcd", "--data-dir", os.path.join(place.directory, "etcd"), "--listen-client-urls", client, "--advertise-client-urls", client,
-                              "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", f"default={peer}"], {})
+        server = place.start(
+            [
+                "etcd",
+                "--data-dir",
+                os.path.join(place.directory, "etcd"),
+                "--listen-client-urls",
+                client,
+                "--advertise-client-urls",
+                client,
+                "--listen-peer-urls",
+                peer,
+                "--initial-advertise-peer-urls",
+                peer,
+                "--initial-cluster",
+                f"default={peer}",
+            ],
+            {},
+        )
         place.closing.append(lambda: (server.kill(), server.wait()))
         deadline = time.monotonic() + processes.PATIENCE_S
         while place.start(["etcdctl", "endpoint", "health"], self.environment).wait() != 0:
@@ -168,9 +197,15 @@ class LeaderexecWay(DirectWay):
         self.place.closing.append(cluster.stop)
         self.endpoint = cluster.endpoint
         key, secret = ceph_tool.USERS["owner"]
-        self.environment.update(LEADEREXEC_BUCKET=BUCKET, AWS_ACCESS_KEY_ID=key, AWS_SECRET_ACCESS_KEY=secret, AWS_REGION="us-east-1",
-                                AWS_ENDPOINT_URL=cluster.endpoint)
+        self.environment.update(
+            LEADEREXEC_BUCKET=BUCKET,
+            AWS_ACCESS_KEY_ID=key,
+            AWS_SECRET_ACCESS_KEY=secret,
+            AWS_REGION="us-east-1",
+            AWS_ENDPOINT_URL=cluster.endpoint,
+        )
         import stores
+
         stores.s3_client(cluster.endpoint, key, secret).create_bucket(Bucket=BUCKET)
 
     def command(self, lock, ttl_s, poll_s, words):

@@ -2,6 +2,7 @@
 
 The world that nodes, services and faults see is the Campaign itself.
 """
+
 import collections
 import json
 import os

@@ -5,6 +5,7 @@ terms overlap where a line of the one isn't older than the first line of the oth
 keeper and guard of one node were frozen together, or the keeper frozen and the guard dead: what an overlap owes to one
 is counted apart.
 """
+
 import collections
 import os
 import sys

@@ -4,6 +4,7 @@ The caller forks. The child is process 1 of the new namespaces; what it makes (l
 files, processes of whatever parent) is gone when it is, by whatever it ended, for the kernel sees to that. The caller
 stays outside and passes signals on. If the caller is killed, the child is too.
 """
+
 import contextlib
 import ctypes
 import os

@@ -3,6 +3,7 @@ hit returns before, and doesn't count.
 
 A fault takes (world, chance): chance is a random.Random of the nemesis.
 """
+
 import signal
 import subprocess
 import sys

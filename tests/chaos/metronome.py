@@ -5,6 +5,7 @@
 
 It has a guard's priority and does less: where it wasn't let run for longer than a lease's margin, no guard was either.
 """
+
 import os
 import sys
 import time

@@ -4,6 +4,7 @@ leader must appear. From one seed come the kinds, times and lengths; whom a faul
 Kinds are dealt from a shuffled deck, so that none is rare. A fault that finds nothing to hit tries again until its time
 is over, and its kind comes up again in the next storm.
 """
+
 import collections
 import heapq
 import itertools

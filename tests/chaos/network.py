@@ -2,6 +2,7 @@
 
 Made inside an enclosure, so its names and addresses are nobody else's, and it ends with the campaign.
 """
+
 import subprocess
 
 HUB = "10.77.0.1"  # the bridge: where proxies and servers listen

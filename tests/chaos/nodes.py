@@ -3,6 +3,7 @@
 A node's parts: the keeper (the process that we start), its guard where it has one, and the command below that. Knows
 which part is stopped or dead, and so when keeper and guard were out of action together.
 """
+
 import os
 import signal
 

@@ -5,6 +5,7 @@
 
 JOURNAL gets a line "accepted|refused TOKEN NAME BOOTTIME_NS" for each.
 """
+
 import os
 import socket
 import sys

@@ -3,6 +3,7 @@
 Each has name, guarded (whether its wrapper has a guard), tokens (whether the command gets one), environment(node),
 wrap(node, job), log (to read leases from, or None), heal(), fates(), stop().
 """
+
 import os
 import subprocess
 import time

@@ -1,7 +1,8 @@
 """The judge itself: logs made by hand, with what it must find in them, and what it mustn't.
 
-    /usr/bin/python3 -m pytest -q tests/chaos/test_checker.py
+/usr/bin/python3 -m pytest -q tests/chaos/test_checker.py
 """
+
 import os
 import sys
 

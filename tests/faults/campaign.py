@@ -1,4 +1,5 @@
 """Which faults there are, and how they all ended; called by run, which see for the options."""
+
 import argparse
 import collections
 import concurrent.futures

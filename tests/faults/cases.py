@@ -3,6 +3,7 @@
 A run is on a lock of its own in a directory, with tests/tools/child as the command. As soon as that runs (or leaderexec
 has ended) another leaderexec waits for the same lock. Knows nothing of which faults there are (run).
 """
+
 import collections
 import os
 import re

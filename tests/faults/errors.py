@@ -1,4 +1,5 @@
 """Which errors each system call is made to fail with. Knows neither leaderexec nor how they are injected."""
+
 import errno
 
 # In turn, one for each occurrence: what the kernel can answer whatever the arguments are. Not what is an answer more

@@ -2,6 +2,7 @@
 
 Knows of leaderexec only that it gives the command LEADEREXEC_TOKEN, which neither keeper nor guard have in their environment.
 """
+
 import contextlib
 import os
 import shutil
@@ -17,6 +18,7 @@ MARK = "TEST_MARK"
 
 def give_up_cgroup(path):
     """Kills, by id, whatever is still in a control group, and removes it."""
+
     def gone():
         with contextlib.suppress(FileNotFoundError):
             with open(os.path.join(path, "cgroup.procs")) as f:
@@ -117,8 +119,10 @@ def when_gone(mark, quiet_s=0.4, timeout_s=PATIENCE_S):
 
 def guard_of(keeper, timeout_s=PATIENCE_S):
     """The pid of the guard: the one child of the keeper's that has a child."""
+
     def find():
         return [pid for pid in children(keeper) if children(pid)]
+
     return wait_until(find, "the guard to have a child", timeout_s)[0]
 
 

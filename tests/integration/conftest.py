@@ -8,6 +8,7 @@ bucket_of    for tests on Ceph alone: a fresh bucket
 
 Whatever a test leaves running is killed, and the test fails.
 """
+
 import os
 import random
 import shutil

@@ -2,6 +2,7 @@
 
 (terminal.py is the smaller one: a shell that is typed at.)
 """
+
 import contextlib
 import fcntl
 import os
@@ -88,7 +89,9 @@ class Console:
         deadline = time.monotonic() + timeout_s
         while not (found := re.compile(pattern, re.M).search(self.text, self.read_to)):
             if time.monotonic() > deadline:
-                raise Timeout(f"{pattern!r} doesn't come up; on the screen: {self.text[self.read_to:]!r}, before: {self.text[:self.read_to]!r}")
+                raise Timeout(
+                    f"{pattern!r} doesn't come up; on the screen: {self.text[self.read_to:]!r}, before: {self.text[:self.read_to]!r}"
+                )
             self.read(0.05)
         self.read_to = found.end()
         return found
@@ -111,6 +114,7 @@ class Console:
 
     def wait(self, timeout_s=PATIENCE_S):
         """Waits for the end of the program that the console was made for; returns its exit code as a shell reports it."""
+
         def ended():
             self.read(0)
             if self.code is None and (found := os.waitpid(self.pid, os.WNOHANG))[0]:

@@ -1,10 +1,10 @@
 """What the tests of credentials share: a store that notes whose key signed each request (tools/badstore.py), those
 who give keys (tools/credserver.py), a home without any, and what a test holds of a run. conftest.py makes the fixtures
 known."""
+
 import urllib.parse
 
 import pytest
-
 
 FAST = ("--ttl", "9s", "--poll", "300ms")
 AGENT_PATH = "/agent/credentials"

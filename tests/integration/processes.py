@@ -2,6 +2,7 @@
 
 The test process makes itself a subreaper: what a killed process leaves behind becomes its own child and can be found.
 """
+
 import ctypes
 import os
 import signal

@@ -3,12 +3,21 @@
 One line for each signal's number, after a first line "ready". TERM, INT and QUIT end it with EXIT_CODE (default 0), 0.3 s later, so that
 a second one would be seen; so does the end of SECONDS (default 60).
 """
+
 import os
 import signal
 import sys
 import time
 
-LISTENED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH)
+LISTENED = (
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGHUP,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGWINCH,
+)
 ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
 

@@ -1,4 +1,5 @@
 """A shell on a terminal, typed at by a test. Knows nothing of leaderexec."""
+
 import os
 import pty
 import select

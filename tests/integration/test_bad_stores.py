@@ -1,5 +1,6 @@
 """Stores that can't keep a lock are refused before any child starts. Stores that refuse us are named at start; later that
 is an outage."""
+
 import signal
 import time
 

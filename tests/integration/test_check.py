@@ -1,4 +1,5 @@
 """leaderexec check: what it says of good stores and bad ones, how it exits, and that nothing of it stays behind."""
+
 import json
 import os
 import re

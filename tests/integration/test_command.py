@@ -1,4 +1,5 @@
 """Commands that don't want to end: ones that ignore signals, leave others behind, or multiply."""
+
 import os
 import random
 import signal
@@ -13,7 +14,7 @@ FAST = ("--ttl", "4s", "--poll", "300ms")
 RAMPANT_TTL_MS = 8000
 RAMPANT = ("--ttl", "8s", "--poll", "300ms")  # a bomb leaves the keeper little time on a small machine
 MOST = 200  # processes that a bomb may have, by its own count
-CAP = 300   # by the kernel's
+CAP = 300  # by the kernel's
 
 
 def begun(child, count, what="begin"):
@@ -52,7 +53,9 @@ def test_a_command_that_ignores_term_is_killed_after_the_stop_timeout(leaderexec
 
 def test_a_command_that_ignores_term_is_killed_kill_after_before_the_lease_ends(leaderexec, child, store):
     """The keeper is stopped, so that nothing renews; the guard does all of it alone."""
-    run = leaderexec("--ttl", "6s", "--poll", "300ms", "--kill-after", "1200ms", "--", *child("-i", "-c", 2, "-g", "-s"))
+    run = leaderexec(
+        "--ttl", "6s", "--poll", "300ms", "--kill-after", "1200ms", "--", *child("-i", "-c", 2, "-g", "-s")
+    )
     begun(child, 5)
     stop(run.pid)
     told = begun(child, 1, "15")[0]
@@ -75,9 +78,17 @@ def test_what_a_command_leaves_behind_is_told_to_end_and_waited_for(leaderexec, 
     assert run.wait() == 7
     left = [line for line in child.lines() if line.token == 1]
     assert run.err() == ""
-    assert {line.name for line in child.lines("15") if line.token == 1} >= {"child", "child.1", "child.2", "child.orphan", "child.setsid"}
+    assert {line.name for line in child.lines("15") if line.token == 1} >= {
+        "child",
+        "child.1",
+        "child.2",
+        "child.orphan",
+        "child.setsid",
+    }
     assert next_one.wait() == 0
-    assert [line for line in child.lines() if line.token == 1] == left, "something of the first one's beat after its end"
+    assert [
+        line for line in child.lines() if line.token == 1
+    ] == left, "something of the first one's beat after its end"
     child.assert_promise(store)
 
 
@@ -129,7 +140,12 @@ def hostile(launch, store, child):
         def start(arguments, *options):
             mark = f"{os.getpid()}-{time.monotonic_ns()}"
             before = [*boxes.in_cgroup(procs), *boxes.as_user(uid, CAP)]
-            return launch(*arguments, "--", *child(*options), store=store, env={boxes.MARK: mark}, before=before, cwd=place), mark
+            return (
+                launch(
+                    *arguments, "--", *child(*options), store=store, env={boxes.MARK: mark}, before=before, cwd=place
+                ),
+                mark,
+            )
 
         yield start
 
@@ -205,10 +221,23 @@ def test_busy_children_with_a_tenth_of_a_processor_are_gone_before_the_lease_end
 
 def test_busy_children_with_a_tenth_of_a_processor_are_told_and_killed_at_the_stop_timeout(leaderexec, store):
     mark = f"{os.getpid()}-{time.monotonic_ns()}"
-    with boxes.cgroup("cpu", {"cpu.cfs_period_us": "100000", "cpu.cfs_quota_us": "10000", "cpu.max": "10000 100000"}) as procs:
+    with boxes.cgroup(
+        "cpu", {"cpu.cfs_period_us": "100000", "cpu.cfs_quota_us": "10000", "cpu.max": "10000 100000"}
+    ) as procs:
         if procs is None:
             pytest.skip("no control group with a processor quota can be made here")
-        run = leaderexec("--ttl", "5s", "--stop-timeout", "1s", "--", "sh", "-c", BUSY, before=boxes.in_cgroup(procs), env={boxes.MARK: mark})
+        run = leaderexec(
+            "--ttl",
+            "5s",
+            "--stop-timeout",
+            "1s",
+            "--",
+            "sh",
+            "-c",
+            BUSY,
+            before=boxes.in_cgroup(procs),
+            env={boxes.MARK: mark},
+        )
         wait_until(lambda: len(boxes.commands_of(mark)) >= 5, "four busy children", 2 * PATIENCE_S)
         run.signal(signal.SIGTERM)
         assert run.wait() == 137

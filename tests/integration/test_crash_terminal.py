@@ -1,5 +1,6 @@
 """On a terminal, Ctrl-Z stops leaderexec and its command for longer than the lease: the command is dead before
 it ends."""
+
 import time
 
 import pytest

@@ -1,4 +1,5 @@
 """The container's agent gives keys: ECS and EKS Pod Identity."""
+
 import signal
 
 import pytest

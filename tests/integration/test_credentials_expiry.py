@@ -1,4 +1,5 @@
 """Keys that expire: new ones are had beside the renewals, the old ones serve until their end."""
+
 import signal
 import time
 

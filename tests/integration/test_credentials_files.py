@@ -1,10 +1,10 @@
 """Files as they shouldn't be, and what is written with each request."""
+
 import os
 
 import pytest
 from boxes import as_user, open_place
 from givers import FAST, assert_refused, configure, signers
-
 
 GOOD = "[default]\naws_access_key_id = AKIAFILE\naws_secret_access_key = s\n"
 

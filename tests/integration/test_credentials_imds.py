@@ -1,4 +1,5 @@
 """EC2's instance metadata give keys and the region, or say within three seconds that nobody is there."""
+
 import signal
 import socket
 import time
@@ -6,7 +7,6 @@ import time
 import pytest
 from givers import FAST, agent, asked, assert_refused, assert_works, given, metadata, signers
 from processes import wait_until
-
 
 TOKEN = ("PUT", "/latest/api/token")
 ROLES = "/latest/meta-data/iam/security-credentials/"

@@ -1,4 +1,5 @@
 """A command gives keys, hangs, lies, leaves things behind."""
+
 import json
 import os
 import signal
@@ -7,7 +8,6 @@ import time
 import pytest
 from givers import FAST, asked, assert_refused, configure, metadata, signers
 from processes import command_line, descendants, wait_until
-
 
 KEYS = "AKIAPROCESS000000001"
 

@@ -1,4 +1,5 @@
 """Roles are assumed: with another's keys, or for a service account's token."""
+
 import signal
 
 import pytest

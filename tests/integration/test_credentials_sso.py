@@ -1,4 +1,5 @@
 """A login by aws sso login gives keys, or says what to do."""
+
 import hashlib
 import json
 

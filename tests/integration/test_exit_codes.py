@@ -1,4 +1,5 @@
 """Exit codes: the command's own where it ran, one clear line where it couldn't."""
+
 import os
 import signal
 import time

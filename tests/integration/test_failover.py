@@ -1,4 +1,5 @@
 """The failover examples, failover-*.sh, on both stores. Each prints what happens when; a failing one shows it all."""
+
 import os
 
 import pytest

@@ -1,5 +1,6 @@
 """Foreign and broken things among a lock's slots: they neither crash leaderexec, nor give it the lock early, nor
 disappear."""
+
 import json
 import signal
 import time

@@ -1,5 +1,6 @@
 """--hold: a cron job runs once, however many hosts start it around that time; and nothing is printed while all goes
 well."""
+
 import time
 
 from processes import boottime

@@ -1,5 +1,6 @@
 """An append reaches the store and its answer doesn't come back. Claim, renewal and release are each recognised as
 leaderexec's own."""
+
 import os
 import signal
 import time

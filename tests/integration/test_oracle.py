@@ -3,6 +3,7 @@ keys, and the region.
 
 A case that differs says so and why; the README says it too.
 """
+
 import hashlib
 import json
 import os

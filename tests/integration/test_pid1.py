@@ -1,4 +1,5 @@
 """As PID 1 of a PID namespace, as a user without a name on a read-only disk, and among processes that aren't its own."""
+
 import os
 import shutil
 import signal
@@ -23,19 +24,29 @@ class Container:
     def __init__(self, run):
         self.run = run
         self.keeper = wait_until(lambda: children(run.pid), "the namespace")[0]
-        wait_until(lambda: "leaderexec" in command_line(self.keeper) and "unshare" not in command_line(self.keeper), "leaderexec in it")
+        wait_until(
+            lambda: "leaderexec" in command_line(self.keeper) and "unshare" not in command_line(self.keeper),
+            "leaderexec in it",
+        )
 
     def signal(self, number):
         os.kill(self.keeper, number)
 
     def enter(self, *command):
         """Runs a command in the namespace, from outside."""
-        return subprocess.run(["nsenter", "-t", str(self.keeper), "-p", "-m", *command], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20)
+        return subprocess.run(
+            ["nsenter", "-t", str(self.keeper), "-p", "-m", *command],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=20,
+        )
 
 
 @pytest.fixture
 def container(leaderexec):
     """container(*arguments): starts one."""
+
     def start(*arguments, before=(), **more):
         return Container(leaderexec(*arguments, before=[*NAMESPACE, *before], **more))
 
@@ -145,7 +156,9 @@ def test_as_pid_1_a_stopped_guard_is_continued(container, child, store):
 def test_as_pid_1_what_the_command_leaves_behind_ends_with_it(container, child, store):
     script = '"$@" & sleep 1; exit 7'
     # A longer TTL than elsewhere, for its eighth is what they have to end in.
-    box = container("--ttl", "12s", "--poll", "300ms", "--", "sh", "-c", script, "sh", *child("-l", 300, "-c", 2, "-g", "-s"))
+    box = container(
+        "--ttl", "12s", "--poll", "300ms", "--", "sh", "-c", script, "sh", *child("-l", 300, "-c", 2, "-g", "-s")
+    )
     wait_until(lambda: len(child.lines("begin")) == 5, "five processes")
     assert box.run.wait() == 7
     assert len(child.lines("15")) >= 5 and len(child.lines("end")) == 5
@@ -168,7 +181,9 @@ def test_as_pid_1_somebody_elses_orphans_are_reaped_and_left_alone(container, ch
     # Their parent ends at once, and they become PID 1's: one that ends soon, and one that doesn't.
     entered = box.enter("sh", "-c", "sleep 0.5 >/dev/null 2>&1 & sleep 314 >/dev/null 2>&1 &")
     assert entered.returncode == 0, entered.stderr
-    orphans = wait_until(lambda: [pid for pid in children(box.keeper) if command_line(pid).startswith("sleep")], "orphans")
+    orphans = wait_until(
+        lambda: [pid for pid in children(box.keeper) if command_line(pid).startswith("sleep")], "orphans"
+    )
     long = [pid for pid in orphans if command_line(pid) == "sleep 314"]
     assert len(long) == 1
     time.sleep(1.5)
@@ -209,9 +224,24 @@ def nobody(launch, store):
             store.environment["LEADEREXEC_BUCKET"] = f"file:{place}/locks"
 
         def start(*arguments, pid1=False, store=store):
-            box = [*(NAMESPACE if pid1 else ["unshare"]), "-m", "--propagation", "private", "sh", "-c", READ_ONLY, "sh", place]
-            return launch(*arguments, store=store, env={"HOME": None, "LOGNAME": None, "USER": None},
-                          before=[*box, *boxes.as_user(NOBODY), "env", "-u", "HOME"], cwd="/")
+            box = [
+                *(NAMESPACE if pid1 else ["unshare"]),
+                "-m",
+                "--propagation",
+                "private",
+                "sh",
+                "-c",
+                READ_ONLY,
+                "sh",
+                place,
+            ]
+            return launch(
+                *arguments,
+                store=store,
+                env={"HOME": None, "LOGNAME": None, "USER": None},
+                before=[*box, *boxes.as_user(NOBODY), "env", "-u", "HOME"],
+                cwd="/",
+            )
 
         yield start
 
@@ -230,7 +260,9 @@ def test_as_nobody_on_a_read_only_disk(nobody, pid1):
 
 @pytest.mark.parametrize("pid1", [False, True], ids=["", "pid1"])
 def test_as_nobody_a_signal_ends_the_command(nobody, pid1):
-    run = nobody(*FAST, "--", "sh", "-c", "trap 'echo told; exit 5' TERM; echo begun; while :; do sleep 0.05; done", pid1=pid1)
+    run = nobody(
+        *FAST, "--", "sh", "-c", "trap 'echo told; exit 5' TERM; echo begun; while :; do sleep 0.05; done", pid1=pid1
+    )
     wait_until(lambda: "begun" in run.out(), "the command to begin")
     os.kill(children(run.pid)[0] if pid1 else run.pid, signal.SIGTERM)
     assert run.wait() == 5
@@ -246,6 +278,7 @@ def helper_pid(tmp_path):
             return (tmp_path / "helper").read_text().strip()
         except FileNotFoundError:
             return ""
+
     return int(wait_until(written, "the helper's pid"))
 
 
@@ -255,7 +288,9 @@ def helped(launch, store, tmp_path):
     pids = []
 
     def start(seconds, *arguments):
-        run = launch(*arguments, store=store, before=["sh", "-c", HELPED.replace('"$0" "$@"', '"$@"'), "sh", str(seconds)])
+        run = launch(
+            *arguments, store=store, before=["sh", "-c", HELPED.replace('"$0" "$@"', '"$@"'), "sh", str(seconds)]
+        )
         pids.append(helper_pid(tmp_path))
         return run, pids[-1]
 
@@ -288,8 +323,15 @@ def test_a_helper_of_the_shell_before_us_is_left_alone_when_one_of_us_dies(helpe
     guard = status(child.lines()[0].pid)[2]
     pid = guard if who == "guard" else run.pid
     os.kill(pid, signal.Signals[f"SIG{how}"])
-    wait_until(lambda: not [pid for pid in descendants(os.getpid()) if child.binary in command_line(pid) and "leaderexec" not in command_line(pid)],
-               "the command to be gone", TTL_S)
+    wait_until(
+        lambda: not [
+            pid
+            for pid in descendants(os.getpid())
+            if child.binary in command_line(pid) and "leaderexec" not in command_line(pid)
+        ],
+        "the command to be gone",
+        TTL_S,
+    )
     if how == "STOP":
         os.kill(pid, signal.SIGCONT)
     assert run.wait() in (123, 125, 137)
@@ -305,14 +347,14 @@ def test_a_helper_of_the_shell_before_us_is_reaped_when_it_ends(helped, child):
     assert run.wait() == 5
 
 
-PKILL = '''"$@" &
+PKILL = """"$@" &
 until [ -s "$BEATS" ]; do sleep 0.05; done
 sleep 0.5
 date +%s%N >>"$BEATS.killed"
 pkill -9 -f leaderexec
 wait
 sleep 2
-'''
+"""
 
 
 def test_pkill_of_everything_that_has_the_name_leaves_no_command(launch, store, child):
@@ -323,7 +365,9 @@ def test_pkill_of_everything_that_has_the_name_leaves_no_command(launch, store, 
         child.binary = binary
         command = child("-c", 1, "-g", "-s")
         assert "leaderexec" not in " ".join(command)
-        run = launch(*FAST, "--", *command, store=store, env={"BEATS": child.path}, before=[*NAMESPACE, "sh", "-c", PKILL, "sh"])
+        run = launch(
+            *FAST, "--", *command, store=store, env={"BEATS": child.path}, before=[*NAMESPACE, "sh", "-c", PKILL, "sh"]
+        )
         wait_until(lambda: os.path.exists(child.path + ".killed"), "pkill")
         next_one = launch(*FAST, "--", *child("-n", "next", "-d", 200), store=store)
         assert run.wait() == 0

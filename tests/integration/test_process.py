@@ -2,6 +2,7 @@
 
 What the whole of leaderexec shows (signals, streams, terminals) is tested there; here is what needs a hand on the lease or on the guard.
 """
+
 import contextlib
 import ctypes
 import os
@@ -56,12 +57,19 @@ def drive(build, tmp_path, tidy):
     """drive(*options, "--", *command): starts the driver. before=: words before it; the log is open to every user."""
     runs = []
     with boxes.open_place() as place:
+
         def start(*arguments, before=(), binary=None, **more):
             log = os.path.join(place, f"log{len(runs)}")
             with open(log, "w"):
                 os.chmod(log, 0o666)
             binary = binary or os.path.join(build, "tests/tools/keeper_driver")
-            run = processes.Run([*before, binary, "-o", log, *map(str, arguments)], str(tmp_path), f"driven{len(runs)}", environment(), **more)
+            run = processes.Run(
+                [*before, binary, "-o", log, *map(str, arguments)],
+                str(tmp_path),
+                f"driven{len(runs)}",
+                environment(),
+                **more,
+            )
             runs.append(run)
             return Driven(run, log)
 
@@ -74,7 +82,11 @@ def drive(build, tmp_path, tidy):
 
 
 def environment():
-    return {"PATH": os.environ["PATH"], "ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
+    return {
+        "PATH": os.environ["PATH"],
+        "ASAN_OPTIONS": "detect_leaks=1",
+        "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+    }
 
 
 def margin(ttl_s):
@@ -102,15 +114,30 @@ FAMILY = "trap '' TERM; sleep 300 & setsid sh -c 'trap \"\" TERM; sleep 300 & se
 
 def family(driven):
     """Waits for FAMILY; returns its six processes."""
-    return wait_until(lambda: (lambda found: found if len(found) == 5 else None)(descendants(driven.guard)), "the whole family")
+    return wait_until(
+        lambda: (lambda found: found if len(found) == 5 else None)(descendants(driven.guard)), "the whole family"
+    )
 
 
 # --- how a run ends ---
 
-@pytest.mark.parametrize("command, code, errno", [
-    (sh("exit 0"), 0, 0), (sh("exit 7"), 7, 0), (sh("exit 255"), 255, 0), (sh("kill -SEGV $$"), 139, 0), (sh("kill -KILL $$"), 137, 0),
-    (["no-such-command"], 127, 2), (["./no-such-command"], 127, 2), (["/etc/passwd"], 126, 13), (["/etc"], 126, 13), ([""], 127, 2),
-], ids=str)
+
+@pytest.mark.parametrize(
+    "command, code, errno",
+    [
+        (sh("exit 0"), 0, 0),
+        (sh("exit 7"), 7, 0),
+        (sh("exit 255"), 255, 0),
+        (sh("kill -SEGV $$"), 139, 0),
+        (sh("kill -KILL $$"), 137, 0),
+        (["no-such-command"], 127, 2),
+        (["./no-such-command"], 127, 2),
+        (["/etc/passwd"], 126, 13),
+        (["/etc"], 126, 13),
+        ([""], 127, 2),
+    ],
+    ids=str,
+)
 def test_the_exit_code_is_a_shells(drive, command, code, errno):
     driven = drive("--", *command)
     assert driven.run.wait() == code
@@ -130,7 +157,14 @@ def test_each_start_has_its_token_and_the_inherited_descriptors(drive, tmp_path)
     r, w = os.pipe()
     os.write(w, b"one\ntwo\nthree\n")
     os.close(w)
-    driven = drive("-n", 3, "--", *sh(f'read word; echo "$LEADEREXEC_TOKEN $word"; readlink /proc/self/fd/{r} >&2'), stdin=r, pass_fds=[r])
+    driven = drive(
+        "-n",
+        3,
+        "--",
+        *sh(f'read word; echo "$LEADEREXEC_TOKEN $word"; readlink /proc/self/fd/{r} >&2'),
+        stdin=r,
+        pass_fds=[r],
+    )
     pipe = os.readlink(f"/proc/self/fd/{r}")
     os.close(r)
     assert driven.run.wait() == 0
@@ -139,6 +173,7 @@ def test_each_start_has_its_token_and_the_inherited_descriptors(drive, tmp_path)
 
 
 # --- who dies when ---
+
 
 def test_everything_dies_at_once_with_the_keeper(drive):
     driven = drive("-t", 60000, "--", *sh(FAMILY))
@@ -161,7 +196,9 @@ def test_everything_is_dead_before_a_stopped_keepers_lease_ends(drive):
 
 
 def test_a_lease_that_isnt_renewed_ends_the_command_in_time(drive):
-    driven = drive("-t", 2000, "-k", 500, "-r", 0, "--", *sh("trap 'echo asked; exit 5' TERM; while :; do sleep 0.01; done"))
+    driven = drive(
+        "-t", 2000, "-k", 500, "-r", 0, "--", *sh("trap 'echo asked; exit 5' TERM; while :; do sleep 0.01; done")
+    )
     assert driven.run.wait() == 123
     gone = driven.gone()
     assert (gone["end"], gone["code"]) == (1, 5)
@@ -304,9 +341,12 @@ def test_children_from_before_are_never_killed(build, drive, tmp_path):
 
 # --- what the command leaves behind ---
 
+
 def test_what_the_command_leaves_behind_is_asked_to_end_and_then_killed(drive):
     listener = "trap 'echo asked' TERM; echo up; while :; do sleep 0.02; done"
-    driven = drive("-k", 500, "--", *sh(f"setsid sh -c \"{listener}\" & while ! grep -q up driven0.out; do sleep 0.01; done; exit 7"))
+    driven = drive(
+        "-k", 500, "--", *sh(f'setsid sh -c "{listener}" & while ! grep -q up driven0.out; do sleep 0.01; done; exit 7')
+    )
     assert driven.run.wait() == 7
     assert driven.run.out() == "up\nasked\n"
     assert driven.gone()["end"] == 0
@@ -407,6 +447,7 @@ def test_chains_that_fork_and_exit_are_broken(drive, open_driver, rampant, who):
 
 # --- what can't be done ---
 
+
 @pytest.fixture
 def become_root(open_driver):
     """Words that let an unprivileged user's process become root's for good."""
@@ -420,8 +461,20 @@ def become_root(open_driver):
 def test_who_became_another_user_is_named_and_waited_for(drive, open_driver, become_root, lost):
     box = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
     script = f"{' '.join(become_root)} sleep 319 & sleep 0.3; exit 7"
-    driven = drive("-k", 100, "-t", 20000, "--", *sh(script if not lost else script + "; wait"), before=box, binary=open_driver, cwd="/")
-    sleeper = wait_until(lambda: [p for p in descendants(driven.keeper) if command_line(p) == "sleep 319"], "the sleeper")[0]
+    driven = drive(
+        "-k",
+        100,
+        "-t",
+        20000,
+        "--",
+        *sh(script if not lost else script + "; wait"),
+        before=box,
+        binary=open_driver,
+        cwd="/",
+    )
+    sleeper = wait_until(
+        lambda: [p for p in descendants(driven.keeper) if command_line(p) == "sleep 319"], "the sleeper"
+    )[0]
     if lost:
         os.kill(driven.guard, signal.SIGKILL)
     note = wait_until(lambda: driven.lines("note"), "a note")
@@ -432,14 +485,25 @@ def test_who_became_another_user_is_named_and_waited_for(drive, open_driver, bec
     assert driven.run.wait() == (125 if lost else 7)
 
 
-@pytest.mark.parametrize("setting, word", [
-    (["unshare", "--pid", "--fork", "--kill-child"], "PID namespace"),
-    (["unshare", "--mount", "--propagation", "private", "sh", "-c", 'umount -l /proc; exec "$@"', "sh"], "/proc"),
-], ids=["foreign", "none"])
+@pytest.mark.parametrize(
+    "setting, word",
+    [
+        (["unshare", "--pid", "--fork", "--kill-child"], "PID namespace"),
+        (["unshare", "--mount", "--propagation", "private", "sh", "-c", 'umount -l /proc; exec "$@"', "sh"], "/proc"),
+    ],
+    ids=["foreign", "none"],
+)
 def test_without_a_proc_of_its_own_it_refuses_to_start(build, tmp_path, setting, word):
     driver = os.path.join(build, "tests/tools/keeper_driver")
-    done = subprocess.run([*setting, driver, "--", "touch", "ran"], cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                          timeout=60, env=environment())
+    done = subprocess.run(
+        [*setting, driver, "--", "touch", "ran"],
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment(),
+    )
     assert word in done.stderr and not (tmp_path / "ran").exists()
     if "LeakSanitizer" not in done.stderr:  # which can't work without /proc either
         assert done.returncode == 125 and len(done.stderr.splitlines()) == 1
@@ -450,9 +514,34 @@ HIDDEN = 'mount -t proc -o hidepid=2 none /proc && exec "$@"'
 
 @pytest.mark.parametrize("who", ["command", "guard"])
 def test_with_a_proc_that_hides_processes(drive, open_driver, who):
-    box = ["unshare", "--pid", "--fork", "--kill-child", "--mount", "--propagation", "private", "sh", "-c", HIDDEN, "sh"]
-    driven = drive("-t", 60000, "--", *sh("setsid sleep 320 & sleep 320"), before=[*box, *boxes.as_user(NOBODY)], binary=open_driver, cwd="/")
-    found = wait_until(lambda: (lambda all: all if len(all) > 2 else None)([p for p in descendants(driven.run.pid) if "sleep" in command_line(p).split()[:1]] * 2), "two sleepers")
+    box = [
+        "unshare",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "--mount",
+        "--propagation",
+        "private",
+        "sh",
+        "-c",
+        HIDDEN,
+        "sh",
+    ]
+    driven = drive(
+        "-t",
+        60000,
+        "--",
+        *sh("setsid sleep 320 & sleep 320"),
+        before=[*box, *boxes.as_user(NOBODY)],
+        binary=open_driver,
+        cwd="/",
+    )
+    found = wait_until(
+        lambda: (lambda all: all if len(all) > 2 else None)(
+            [p for p in descendants(driven.run.pid) if "sleep" in command_line(p).split()[:1]] * 2
+        ),
+        "two sleepers",
+    )
     keeper = children(driven.run.pid)[0]
     os.kill(boxes.guard_of(keeper) if who == "guard" else keeper, signal.SIGKILL if who == "guard" else signal.SIGTERM)
     assert driven.run.wait() == (125 if who == "guard" else 143)
@@ -485,7 +574,9 @@ def odd_start():
 def test_mask_dispositions_limits_and_descriptors_are_those_of_the_start(drive, tmp_path, starts):
     command = [sys.executable, "-S", "-c", SHOW]
     with open(tmp_path / "plain", "wb") as out, open(tmp_path / "extra", "wb") as extra:
-        plain = subprocess.Popen(command, stdout=out, pass_fds=[extra.fileno()], preexec_fn=odd_start, env=environment())
+        plain = subprocess.Popen(
+            command, stdout=out, pass_fds=[extra.fileno()], preexec_fn=odd_start, env=environment()
+        )
         assert plain.wait() == 0
         driven = drive("-n", starts, "--", *command, pass_fds=[extra.fileno()], preexec_fn=odd_start)
     assert driven.run.wait() == 0
@@ -497,7 +588,10 @@ def test_neither_keeper_nor_guard_holds_what_the_command_got(drive, tmp_path):
     with open(tmp_path / "extra", "wb") as extra:
         driven = drive("--", "sleep", "5", pass_fds=[extra.fileno()])
     wait_until(lambda: driven.lines("start") and descendants(driven.guard), "the command")
-    held = {pid: {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")} for pid in (driven.keeper, driven.guard)}
+    held = {
+        pid: {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
+        for pid in (driven.keeper, driven.guard)
+    }
     wait_until(lambda: command_line(descendants(driven.guard)[0]) == "sleep 5", "the exec")
     assert not {driven.run.out_path, str(tmp_path / "extra")} & held[driven.keeper]
     assert not {driven.run.out_path, driven.run.err_path, str(tmp_path / "extra")} & held[driven.guard]

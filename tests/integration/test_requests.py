@@ -1,5 +1,6 @@
 """What leaderexec asks of an S3 store, counted in a proxy: two lanes for a claim, few requests, connections used
 again."""
+
 import collections
 import signal
 import time

@@ -2,6 +2,7 @@
 
 (Every other test here runs on the sanitized builds as well, see conftest.py; and any word from a sanitizer fails it.)
 """
+
 import glob
 import json
 import os
@@ -44,13 +45,20 @@ def pytest_generate_tests(metafunc):
 
 def complaints(text):
     """What valgrind found in one process's log: errors and lost memory."""
-    return re.findall(r"(?:definitely|indirectly|possibly) lost: [1-9].*|Invalid .*|Conditional jump .*|Use of uninit.*|Syscall param .*|"
-                      r"Mismatched .*|Source and dest.*", text)
+    return re.findall(
+        r"(?:definitely|indirectly|possibly) lost: [1-9].*|Invalid .*|Conditional jump .*|Use of uninit.*|Syscall param .*|"
+        r"Mismatched .*|Source and dest.*",
+        text,
+    )
 
 
 def left_open(text):
     """Descriptors that were open at the end, but for those that the process was started with; and heap that wasn't freed."""
-    found = [block.splitlines()[0] for block in re.split(r"(?=Open (?:file descriptor|AF_))", text)[1:] if "<inherited from parent>" not in block]
+    found = [
+        block.splitlines()[0]
+        for block in re.split(r"(?=Open (?:file descriptor|AF_))", text)[1:]
+        if "<inherited from parent>" not in block
+    ]
     return found + ([] if "All heap blocks were freed" in text else re.findall("still reachable: .*", text))
 
 
@@ -100,15 +108,24 @@ def checked(store, tmp_path, tidy):
 
 
 def test_a_build_that_is_called_sanitized_is(build, build_name):
-    libraries = subprocess.run(["ldd", os.path.join(build, "cmd/leaderexec/leaderexec")], capture_output=True, text=True, check=True).stdout
+    libraries = subprocess.run(
+        ["ldd", os.path.join(build, "cmd/leaderexec/leaderexec")], capture_output=True, text=True, check=True
+    ).stdout
     assert ("asan" in build_name) == ("libasan" in libraries) == ("libubsan" in libraries)
     assert sanitized(build) == ("address,undefined" if "asan" in build_name else "none")
 
 
 def test_valgrind_finds_nothing_in_unit_tests(unit_test, tmp_path):
     test, valgrind = unit_tests()[unit_test], Valgrind(tmp_path, "logs")
-    run = subprocess.run([*valgrind.words, *test["cmd"]], cwd=test.get("workdir") or tmp_path, env={**os.environ, **test["env"]},
-                         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=170)
+    run = subprocess.run(
+        [*valgrind.words, *test["cmd"]],
+        cwd=test.get("workdir") or tmp_path,
+        env={**os.environ, **test["env"]},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=170,
+    )
     assert run.returncode == 0, (run.stdout + run.stderr)[-2000:]
     valgrind.assert_clean()
 

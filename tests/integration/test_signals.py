@@ -1,4 +1,5 @@
 """Signals: what ends the command, what is passed on, what was ignored at start, and what comes while waiting for the lock."""
+
 import json
 import os
 import signal

@@ -1,4 +1,5 @@
 """What the command sees of the world: streams, descriptors, signals' state, environment, as if it had been run by itself."""
+
 import fcntl
 import hashlib
 import os
@@ -78,7 +79,14 @@ def stamped(run, name):
 
 def test_a_writer_learns_at_once_that_the_command_closed_its_input(leaderexec):
     script = '{ yes; %s; } | "$0" "$@"' % stamp("writer")
-    run = leaderexec(*FAST, "--", "sh", "-c", "exec <&-; %s; sleep 3; %s" % (stamp("closed"), stamp("end")), before=["sh", "-c", script])
+    run = leaderexec(
+        *FAST,
+        "--",
+        "sh",
+        "-c",
+        "exec <&-; %s; sleep 3; %s" % (stamp("closed"), stamp("end")),
+        before=["sh", "-c", script],
+    )
     assert run.wait() == 0
     assert stamped(run, "writer") - stamped(run, "closed") < 1.5
     assert stamped(run, "end") - stamped(run, "closed") >= 2.9
@@ -86,7 +94,14 @@ def test_a_writer_learns_at_once_that_the_command_closed_its_input(leaderexec):
 
 def test_a_reader_learns_at_once_that_the_command_closed_its_output(leaderexec):
     script = '"$0" "$@" | { cat; %s; }' % stamp("reader")
-    run = leaderexec(*FAST, "--", "sh", "-c", "exec >&-; %s; sleep 3; %s" % (stamp("closed"), stamp("end")), before=["sh", "-c", script])
+    run = leaderexec(
+        *FAST,
+        "--",
+        "sh",
+        "-c",
+        "exec >&-; %s; sleep 3; %s" % (stamp("closed"), stamp("end")),
+        before=["sh", "-c", script],
+    )
     assert stamped(run, "reader") - stamped(run, "closed") < 1.5
     assert run.wait() == 0
     assert stamped(run, "end") - stamped(run, "closed") >= 2.9
@@ -155,19 +170,41 @@ def test_descriptors_that_were_closed_at_start_are_closed_for_the_command(compar
     results = []
     for prefix in ("", '"$0" %s -- ' % " ".join(FAST)):
         list_ = f"ls -l /proc/self/fd >{tmp_path}/list 2>{tmp_path}/errors"
-        run = comparison.launch("sh", "-c", list_, store=comparison.store, before=["sh", "-c", f'{prepare}\nexec {prefix}"$@"'])
+        run = comparison.launch(
+            "sh", "-c", list_, store=comparison.store, before=["sh", "-c", f'{prepare}\nexec {prefix}"$@"']
+        )
         assert run.wait() in (0, 1, 2)
         with open(tmp_path / "list") as f:
             results.append(descriptors(f.read().replace(run.out_path, "OUT").replace(run.err_path, "ERR")))
     assert results[1] == results[0]
 
 
-STATUS = ("Umask", "Uid", "Gid", "Groups", "SigPnd", "ShdPnd", "SigBlk", "SigIgn", "SigCgt", "CapInh", "CapPrm", "CapEff", "CapBnd",
-          "CapAmb", "NoNewPrivs", "Seccomp", "Cpus_allowed_list", "Threads")
+STATUS = (
+    "Umask",
+    "Uid",
+    "Gid",
+    "Groups",
+    "SigPnd",
+    "ShdPnd",
+    "SigBlk",
+    "SigIgn",
+    "SigCgt",
+    "CapInh",
+    "CapPrm",
+    "CapEff",
+    "CapBnd",
+    "CapAmb",
+    "NoNewPrivs",
+    "Seccomp",
+    "Cpus_allowed_list",
+    "Threads",
+)
 
 
 def status_lines(text):
-    return {name: value.split() for name, _, value in (line.partition(":") for line in text.splitlines()) if name in STATUS}
+    return {
+        name: value.split() for name, _, value in (line.partition(":") for line in text.splitlines()) if name in STATUS
+    }
 
 
 def unusual_signals():
@@ -216,11 +253,19 @@ def test_the_command_has_what_proc_shows_as_leaderexec_was_given_it(comparison, 
 
 def test_the_command_works_where_leaderexec_does(comparison, tmp_path):
     (tmp_path / "there").mkdir()
-    assert comparison.assert_same(["readlink", "/proc/self/cwd"], cwd=str(tmp_path / "there")).strip() == str(tmp_path / "there")
+    assert comparison.assert_same(["readlink", "/proc/self/cwd"], cwd=str(tmp_path / "there")).strip() == str(
+        tmp_path / "there"
+    )
 
 
 def test_the_environment_gains_the_token_and_the_lock_and_nothing_else(comparison):
-    extra = {"AWS_PROFILE": "", "ODD": "line\nline=\xff", "EMPTY": "", "LEADEREXEC_LOCK": "leader", "LEADEREXEC_STOP_TIMEOUT": "20s"}
+    extra = {
+        "AWS_PROFILE": "",
+        "ODD": "line\nline=\xff",
+        "EMPTY": "",
+        "LEADEREXEC_LOCK": "leader",
+        "LEADEREXEC_STOP_TIMEOUT": "20s",
+    }
 
     def variables(text):
         words = text.split("\0")[:-1]

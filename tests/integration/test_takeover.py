@@ -2,6 +2,7 @@
 
 test_process.py's driver; how the whole of leaderexec fares is at the end.
 """
+
 import os
 import signal
 import subprocess
@@ -26,11 +27,14 @@ def unkillable(drive, become_root, open_driver, *options):  # noqa: F811
     """A driver as an unprivileged user, whose command's descendant "sleep 319" is root's; and that one."""
     script = f"{' '.join(become_root)} sleep 319 & wait"
     driven = drive(*options, "--", *sh(script), before=boxes.as_user(NOBODY)[:-1], binary=open_driver, cwd="/")
-    sleeper = wait_until(lambda: [p for p in descendants(driven.keeper) if command_line(p) == "sleep 319"], "the sleeper")[0]
+    sleeper = wait_until(
+        lambda: [p for p in descendants(driven.keeper) if command_line(p) == "sleep 319"], "the sleeper"
+    )[0]
     return driven, sleeper
 
 
 # --- what can't be found ---
+
 
 def test_a_lost_guards_processes_are_found_where_nothing_can_be_opened(drive):  # noqa: F811
     driven = drive("-t", 60000, "--", *sh(FAMILY), before=NO_LEAK_CHECK)
@@ -65,6 +69,7 @@ def test_a_guard_finds_them_where_nothing_can_be_opened(drive):  # noqa: F811
 
 # --- what the end of a guard means ---
 
+
 def test_after_the_last_run_a_guard_may_go(drive):  # noqa: F811
     driven = drive("-l", 1000, "--", *sh("exit 7"))
     driven.gone()
@@ -75,7 +80,14 @@ def test_after_the_last_run_a_guard_may_go(drive):  # noqa: F811
 
 @pytest.mark.parametrize("end", ["ended", "lost"])
 def test_between_two_runs_it_may_not(drive, end):  # noqa: F811
-    driven = drive("-n", 2, "-l", 60000, "--", *sh(f"test $LEADEREXEC_TOKEN -eq 1 || sleep 300; {'exit 7' if end == 'ended' else 'sleep 300'}"))
+    driven = drive(
+        "-n",
+        2,
+        "-l",
+        60000,
+        "--",
+        *sh(f"test $LEADEREXEC_TOKEN -eq 1 || sleep 300; {'exit 7' if end == 'ended' else 'sleep 300'}"),
+    )
     if end == "ended":
         wait_until(lambda: len(driven.lines("start")) == 2, "the second start")
     else:
@@ -103,7 +115,9 @@ def test_a_candidate_without_a_guard_leaves(leaderexec, store):
     holder = leaderexec(*FAST, "--", "sleep", "300")
     boxes.guard_of(holder.pid)
     run = leaderexec(*FAST, "--", "touch", "ran")
-    guard = wait_until(lambda: [p for p in processes.children(run.pid) if processes.status(p)[0] == "le-guard"], "the guard")[0]
+    guard = wait_until(
+        lambda: [p for p in processes.children(run.pid) if processes.status(p)[0] == "le-guard"], "the guard"
+    )[0]
     time.sleep(1)
     os.kill(guard, signal.SIGKILL)
     assert run.wait() == 125
@@ -132,6 +146,7 @@ def test_the_kernel_ends_a_command_whose_keeper_and_guard_hang_before_its_lease_
 
 
 # --- a keeper that can't go on ---
+
 
 def test_a_keeper_that_fails_leaves_nothing_behind(drive):  # noqa: F811
     driven = drive("-f", 1500, "-t", 60000, "--", *sh(FAMILY))

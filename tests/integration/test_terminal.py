@@ -1,4 +1,5 @@
 """On a terminal: reading, job control, Ctrl-C and Ctrl-Z, pipelines, as if the command had been run by itself."""
+
 import os
 import signal
 import sys
@@ -57,6 +58,7 @@ def beats_on(child):
 
 def silent(child, seconds=0.4):
     """Waits until nothing beats for a while."""
+
     def quiet():
         count = len(child.lines())
         time.sleep(seconds)
@@ -270,7 +272,11 @@ def test_a_pipeline_whose_other_end_reads_the_terminal(terminal, tmp_path, first
     (tmp_path / "pager.py").write_text(PAGER)
     pager = f"{sys.executable} -ISE pager.py"
     t = terminal()
-    t.line(f"$LEADEREXEC {FAST} -- cat text | {pager}" if first.endswith("feeds the pager") else f"cat text | $LEADEREXEC {FAST} -- {pager}")
+    t.line(
+        f"$LEADEREXEC {FAST} -- cat text | {pager}"
+        if first.endswith("feeds the pager")
+        else f"cat text | $LEADEREXEC {FAST} -- {pager}"
+    )
     t.expect("^pager has 10000 characters")
     t.line("x")
     t.expect("^pager knows no x")
@@ -283,7 +289,7 @@ def test_a_pipeline_whose_other_end_reads_the_terminal(terminal, tmp_path, first
 
 def test_a_pager_that_is_left_early_ends_the_command(terminal):
     t = terminal()
-    t.line(f"$LEADEREXEC {FAST} -- yes | {{ read first < /dev/tty; echo \"<$first>\"; }}; echo ${{PIPESTATUS[0]}}=code")
+    t.line(f'$LEADEREXEC {FAST} -- yes | {{ read first < /dev/tty; echo "<$first>"; }}; echo ${{PIPESTATUS[0]}}=code')
     t.watch(0.7)
     t.line("enough")
     t.expect("^<enough>")

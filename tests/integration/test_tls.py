@@ -1,4 +1,5 @@
 """TLS: verified always, and a certificate that isn't accepted is one clear line. The authorities are the tests' own."""
+
 import datetime
 import subprocess
 

@@ -1,5 +1,6 @@
 """Old slots go, the lock stays held, a listing shows no gap, and nobody leads by claiming a slot that was written and
 trimmed."""
+
 import concurrent.futures
 import signal
 import time

@@ -19,6 +19,7 @@ Modes:
 CONTROL.log has a JSON line for each request: t (CLOCK_BOOTTIME, s), method, path, status, key and region (of the
 access key that signed it), token and headers (its x-amz- ones).
 """
+
 import email.utils
 import hashlib
 import json

@@ -8,6 +8,7 @@ From Python: with Ceph(DIR) as ceph: ... ceph.endpoint, ceph.environment(), ceph
 The daemons die with the process that started them (PR_SET_PDEATHSIG), so nothing stays behind whatever happens.
 Knows nothing of leaderexec.
 """
+
 import ctypes
 import json
 import os

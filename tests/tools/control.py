@@ -3,6 +3,7 @@
 The tool polls the file and confirms each mode in FILE.now, so a shell script steers it as well as a test does:
     echo refuse >control; until grep -qx refuse control.now; do sleep 0.05; done
 """
+
 import os
 import signal
 import socket

@@ -7,6 +7,7 @@
 
 A test's store is what its property "store" or a word of its name says: "directory", "ceph", or none.
 """
+
 import collections
 import re
 import sys

@@ -19,6 +19,7 @@ The mode is "correct", or words that change what it does:
 Each pair of keys that it gives is new: ASIA, the service's name, a number. CONTROL.log has a JSON line for each
 request: t, method, path, headers, body, and given, the access key.
 """
+
 import hashlib
 import hmac
 import json

@@ -7,6 +7,7 @@ would sign with, the region, and S3's address. Prints a JSON object; "error" in 
 STS and SSO are asked at AWS_ENDPOINT_URL_STS and AWS_ENDPOINT_URL_SSO, which older versions of botocore don't read
 themselves; without them they aren't asked at all.
 """
+
 import json
 import os
 import sys

@@ -22,6 +22,7 @@ Modes:
 CONTROL.log has a JSON line for each request and each answer: t (CLOCK_BOOTTIME, s), event, connection, method,
 path, and so on.
 """
+
 import asyncio
 import email.utils
 import json

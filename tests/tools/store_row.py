@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 """What scripts/stores can't say in a shell.
 
-    store_row.py bucket NAME KIND             makes a bucket at AWS_ENDPOINT_URL: KIND versioned or locked, else plain
-    store_row.py row NAME VERSION FOLDER      a row of README.md's table, and on stderr what check said. FOLDER/check
-                                              has its JSON, FOLDER/contract what the contract test printed, where it
-                                              ran. Exits 0 where the store serves, 1 where it doesn't
+store_row.py bucket NAME KIND             makes a bucket at AWS_ENDPOINT_URL: KIND versioned or locked, else plain
+store_row.py row NAME VERSION FOLDER      a row of README.md's table, and on stderr what check said. FOLDER/check
+                                          has its JSON, FOLDER/contract what the contract test printed, where it
+                                          ran. Exits 0 where the store serves, 1 where it doesn't
 """
+
 import datetime
 import json
 import os

@@ -7,6 +7,7 @@
 
 FILE is what child.c writes. Knows how keys and records look, not how leaderexec comes to them.
 """
+
 import collections
 import datetime
 import json
