@@ -14,11 +14,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 
 #define HELPER_NAME    "leaderexec-keys"
 #define STATUS_SIGNAL  128
-#define ENDED_GRACE_MS 200 /* for what the shell left behind, which may hold the pipes open */
+#define ENDED_GRACE_MS 200  /* for what the shell left behind, which may hold the pipes open */
+#define ENDED_MOST_MS  1000 /* and talk on */
+#define CLOSED_POLL_MS 20   /* nothing more will be said, and the shell hasn't ended: it does in a moment, mostly */
 
 /* What the helper sends first; the output follows. */
 struct report {
@@ -80,23 +83,26 @@ static bool read_some(struct capture *capture, int fd, bool is_output) {
     return count == 0 || (count < 0 && errno != EINTR && errno != EAGAIN);
 }
 
-/* Reads until both pipes are at their end, or the shell's grace is over. The group dies when nobody wants the answer
- * any more: its reader has gone. */
+/* Reads until the shell has ended and both pipes are at their end, or its grace is over. The group dies when nobody
+ * wants the answer any more: its reader has gone. */
 static void listen_to(struct capture *capture, pid_t shell, int answer_fd, int *status) {
     bool ended = false;
-    while (capture->out >= 0 || capture->err >= 0) {
+    int64_t until_ns = INT64_MAX;
+    while (!ended || capture->out >= 0 || capture->err >= 0) {
+        bool closed = capture->out < 0 && capture->err < 0;
         struct pollfd fds[] = {{.fd = capture->out, .events = POLLIN},
                                {.fd = capture->err, .events = POLLIN},
                                {.fd = answer_fd, .events = 0}};
-        int ready = poll(fds, 3, ENDED_GRACE_MS);
+        int ready = poll(fds, 3, closed ? CLOSED_POLL_MS : ENDED_GRACE_MS);
         if (ready < 0 && errno != EINTR) return;
         if (ready > 0 && fds[2].revents != 0) (void)kill(0, SIGKILL);
         if (ready > 0 && fds[0].revents != 0 && read_some(capture, capture->out, true)) capture->out = -1;
         if (ready > 0 && fds[1].revents != 0 && read_some(capture, capture->err, false)) capture->err = -1;
-        if (capture->report.too_large || (ready == 0 && ended)) return;
-        if (!ended) ended = waitpid(shell, status, WNOHANG) == shell;
+        if (capture->report.too_large || (ended && (ready == 0 || clock_now().wait_ns >= until_ns))) return;
+        if (ended || waitpid(shell, status, WNOHANG) != shell) continue;
+        ended = true;
+        until_ns = clock_now().wait_ns + ENDED_MOST_MS * NS_PER_MS;
     }
-    if (!ended) (void)waitpid(shell, status, 0);
 }
 
 static void write_all(int fd, const char *bytes, size_t length) {

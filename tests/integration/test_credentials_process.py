@@ -115,6 +115,25 @@ def test_a_credential_process_that_hangs_goes_with_all_that_it_started(start, ba
     assert 28 < run.ended - run.started < 40
 
 
+def test_a_credential_process_that_has_closed_its_output_goes_with_us(start, home, tmp_path):
+    script = process(home, tmp_path, f"echo started >{tmp_path}/started\nsleep 1002\n")
+    configure(home, f"[default]\ncredential_process = exec '{script}' >&- 2>&-\n")
+    run = start(*FAST, "--", "true")
+    wait_until(lambda: (tmp_path / "started").exists(), "the command to start")
+    time.sleep(1)
+    run.signal(signal.SIGKILL)
+    run.wait()
+    wait_until(lambda: not any("sleep 1002" in command_line(pid) for pid in descendants(os.getpid())), "it to be gone")
+
+
+def test_what_a_credential_process_leaves_behind_isnt_waited_for(start, bad, home, tmp_path):
+    chatter = "while echo x; do sleep 0.05; done >&2"
+    process(home, tmp_path, f"echo '{printed()}'\n( {chatter} ) &\n")
+    run = start(*FAST, "--", "true")
+    assert run.wait() == 0, run.err()
+    assert run.ended - run.started < 20 and signers(bad) == [KEYS]
+
+
 def test_a_hanging_credential_process_disturbs_no_leader(start, bad, home, tmp_path, child):
     expiry = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 40))
     path = process(home, tmp_path, f"echo '{printed(expiry)}'\n")
