@@ -54,6 +54,18 @@ bool helper_settle_in(pid_t parent, const char *name, int64_t lifetime_ms, int *
 
 /* --- in the caller --- */
 
+/* clone(2) as fork(2) uses it, without what the library does around that: it takes malloc's locks, which in a helper
+ * stay held for ever by threads that only the caller has. */
+static pid_t clone_plainly(unsigned long flags, int *pidfd) {
+#if defined(__s390x__)
+    return (pid_t)syscall(SYS_clone, 0, flags, pidfd, NULL, NULL);
+#else
+    return (pid_t)syscall(SYS_clone, flags, 0, pidfd, NULL, NULL);
+#endif
+}
+
+pid_t helper_fork_again(void) { return clone_plainly(SIGCHLD, NULL); }
+
 /* fork(2), but for two things that it can't do: the child raises no SIGCHLD, and its pidfd comes with it, before
  * anybody can have reaped it. */
 pid_t helper_fork(struct helper *helper) {
@@ -62,11 +74,7 @@ pid_t helper_fork(struct helper *helper) {
     *helper = HELPER_NONE;
     sigfillset(&all);
     if (sigprocmask(SIG_SETMASK, &all, &before) != 0) return -1;
-#if defined(__s390x__)
-    pid_t pid = (pid_t)syscall(SYS_clone, 0, CLONE_PIDFD, &pidfd, NULL, NULL);
-#else
-    pid_t pid = (pid_t)syscall(SYS_clone, CLONE_PIDFD, 0, &pidfd, NULL, NULL);
-#endif
+    pid_t pid = clone_plainly(CLONE_PIDFD, &pidfd);
     int error = errno;
     if (pid != 0) (void)sigprocmask(SIG_SETMASK, &before, NULL);
     if (pid > 0) *helper = (struct helper){.pid = pid, .pidfd = pidfd};

@@ -127,7 +127,7 @@ static _Noreturn void run_helper(pid_t parent, const char *line, char *const *en
     int out[2], err[2], status = 0;
     bool ready = helper_settle_in(parent, HELPER_NAME, S3_COMMAND_LIFETIME_MS, &answer_fd) && setpgid(0, 0) == 0 &&
                  prctl(PR_SET_PDEATHSIG, 0) == 0 && pipe2(out, O_CLOEXEC) == 0 && pipe2(err, O_CLOEXEC) == 0;
-    pid_t shell = ready ? fork() : -1;
+    pid_t shell = ready ? helper_fork_again() : -1;
     if (shell == 0) become_shell(line, environment, out[1], err[1]);
     if (shell < 0) _exit(EXIT_FAILURE);
     (void)close(out[1]);
