@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "base/cores.h"
 #include "base/text.h"
 #include "options.h"
 #include "s3/config.h"
@@ -20,6 +21,7 @@ int bucket_load_config(struct s3_config *config, const struct options *options, 
         .sse = options->sse,
         .sse_kms_key_id = options->sse_kms_key_id,
     };
+    cores_forbid(); /* status and check have no keeper that did */
     return s3_config_load(config, &given, environment, reason);
 }
 

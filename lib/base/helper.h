@@ -20,8 +20,8 @@ struct helper {
 #define HELPER_NONE ((struct helper){.pid = 0, .pidfd = -1})
 
 /* As fork(2), with every signal blocked in the new process, so that no handler of the caller's runs there. Where the
- * caller may have threads (libcurl's look up names), the new process calls nothing that isn't async-signal-safe: malloc's
- * locks, say, may be held by a thread that isn't there. Returns as fork(2). */
+ * caller may have threads (libcurl's look up names), the new process calls nothing that isn't async-signal-safe:
+ * malloc's locks, say, may be held by a thread that isn't there. Returns as fork(2). */
 pid_t helper_fork(struct helper *helper);
 
 /* In the new process: fork(2) for a child of its own, an ordinary one, that may call execve(2). fork(2) itself takes

@@ -5,11 +5,11 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/cores.h"
 #include "base/text.h"
 #include "process/descriptors.h"
 #include "process/guard.h"
@@ -43,14 +43,6 @@ static int let_go_of_descriptors(const struct keeper *k) {
     if (error == 0) error = descriptor_null(STDOUT_FILENO, false);
     if (error == 0) error = descriptor_null(STDERR_FILENO, true);
     return error;
-}
-
-/* Secrets mustn't end up in a core file. A limit of 1 and not 0: that keeps the kernel from running a handler, too. */
-static void forbid_core_dumps(void) {
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_CORE, &limit) != 0) return;
-    limit.rlim_cur = limit.rlim_max >= 1 ? 1 : 0;
-    (void)setrlimit(RLIMIT_CORE, &limit);
 }
 
 static int fork_guard(struct keeper *k, const struct signals_origin *origin, int sockets[2]) {
@@ -133,7 +125,7 @@ static int set_up(struct keeper *k, char *reason) {
 
     k->signals = signals_take(&origin);
     if (k->signals < 0) return fail(reason, k->signals, "take over signals", "");
-    forbid_core_dumps();
+    cores_forbid();
     error = let_go_of_descriptors(k);
     if (error != 0) return fail(reason, error, "open /dev/null", "");
     return await_guard(k, reason);

@@ -1,5 +1,7 @@
 """Keys that expire: new ones are had beside the renewals, the old ones serve until their end."""
 
+import re
+import resource
 import signal
 import time
 
@@ -65,3 +67,17 @@ def test_status_waits_for_keys_too(start, bad, giver):
     giver.mode("status=403")
     run = start("status", env=agent(giver))
     assert run.wait() == 125 and "403 TestError" in one_line(run)
+
+
+@pytest.mark.parametrize("command", ["status", "check"])
+def test_who_may_hold_keys_leaves_no_core_file(start, giver, command):
+    giver.mode("hang")
+    run = start(command, env=agent(giver), preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (4096, 8192)))
+
+    def forbidden():
+        with open(f"/proc/{run.pid}/limits") as limits:
+            return re.search(r"Max core file size +[01] ", limits.read())
+
+    wait_until(forbidden, "core files to be forbidden")
+    run.signal(signal.SIGTERM)
+    run.wait()
