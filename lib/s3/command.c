@@ -176,7 +176,7 @@ static void conclude(struct s3_command *command, struct s3_reply *reply) {
     const struct buffer *answer = &command->answer;
     reply->failed = answer->length < sizeof report;
     if (reply->failed) {
-        (void)text_copy(reply->trouble, sizeof reply->trouble, "it couldn't be run, or was killed");
+        (void)text_copy(reply->trouble, sizeof reply->trouble, "it couldn't be started, or was killed");
     } else {
         memcpy(&report, answer->data, sizeof report);
         report.last_line[sizeof report.last_line - 1] = '\0';

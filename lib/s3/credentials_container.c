@@ -141,11 +141,11 @@ static enum s3_step take(struct s3_fetch *fetch, const struct s3_reply *reply) {
 static enum s3_step answered(struct s3_fetch *fetch, const struct s3_reply *reply) {
     char error[200];
     if (!reply->failed && reply->status == 200) return take(fetch, reply);
-    bool passing = reply->failed || reply->status >= 500 || reply->status == 429;
+    bool passing = reply->failed ? !reply->certificate : reply->status >= 500 || reply->status == 429;
     if (passing && ++fetch->tries < TRIES) return begin(fetch);
     if (reply->failed) {
-        return s3_fetch_fail(fetch, S3_STEP_PASSING, "no credentials: the container's agent can't be asked: %s",
-                             reply->trouble);
+        return s3_fetch_fail(fetch, passing ? S3_STEP_PASSING : S3_STEP_FAILED,
+                             "no credentials: the container's agent can't be asked: %s", reply->trouble);
     }
     read_error(error, sizeof error, reply);
     return s3_fetch_fail(fetch, passing ? S3_STEP_PASSING : S3_STEP_FAILED,

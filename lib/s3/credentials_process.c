@@ -16,10 +16,12 @@ static enum s3_step begin(struct s3_fetch *fetch) {
     return s3_fetch_fail(fetch, S3_STEP_PASSING, "no credentials: out of memory");
 }
 
-static enum s3_step fail(struct s3_fetch *fetch, const char *what) {
-    return s3_fetch_fail(fetch, S3_STEP_FAILED, "no credentials: the credential_process of profile \"%.64s\" %s",
+static enum s3_step fail_with(struct s3_fetch *fetch, enum s3_step step, const char *what) {
+    return s3_fetch_fail(fetch, step, "no credentials: the credential_process of profile \"%.64s\" %s",
                          fetch->profile.name, what);
 }
+
+static enum s3_step fail(struct s3_fetch *fetch, const char *what) { return fail_with(fetch, S3_STEP_FAILED, what); }
 
 static enum s3_step take(struct s3_fetch *fetch, const struct s3_reply *reply) {
     static const struct s3_json_names names = {"AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration"};
@@ -39,7 +41,10 @@ static enum s3_step take(struct s3_fetch *fetch, const struct s3_reply *reply) {
 static enum s3_step answered(struct s3_fetch *fetch, const struct s3_reply *reply) {
     char what[TEXT_REASON_SIZE];
     if (reply->timed_out) return fail(fetch, "took longer than 30 s and was killed");
-    if (reply->failed) return fail(fetch, "couldn't be run, or was killed");
+    if (reply->failed) { /* no descriptor, process or memory to be had just now */
+        (void)text_format(what, sizeof what, "can't be run: %s", reply->trouble);
+        return fail_with(fetch, S3_STEP_PASSING, what);
+    }
     if (reply->too_large) return fail(fetch, "printed more than keys could have");
     if (reply->status == 0) return take(fetch, reply);
     (void)text_format(what, sizeof what, "ended with exit code %d%s%s", reply->status,

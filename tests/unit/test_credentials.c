@@ -314,6 +314,32 @@ static void expiries_are_read_in_all_their_forms(void **state) {
     }
 }
 
+/* No answer came. */
+static void fail_to_answer(struct fixture *f, const char *trouble, bool certificate, enum s3_step expected) {
+    s3_reply_deinit(&f->reply);
+    f->reply.failed = true;
+    f->reply.certificate = certificate;
+    (void)text_copy(f->reply.trouble, sizeof f->reply.trouble, trouble);
+    enum s3_step step = s3_fetch_answered(&f->fetch, &f->reply, NOW_MS);
+    if (step != expected) fail_msg("%d: %s", (int)step, f->fetch.reason);
+}
+
+static void an_agent_whose_certificate_is_wrong_is_the_end(void **state) {
+    struct fixture *f = *state;
+    set(f, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "https://agent.example/keys");
+    begin(f, S3_STEP_ASK);
+    fail_to_answer(f, "it has expired", true, S3_STEP_FAILED);
+    assert_reason(f, "the container's agent can't be asked: it has expired");
+}
+
+static void a_process_that_cant_be_run_now_is_tried_again_and_says_why(void **state) {
+    struct fixture *f = *state;
+    configure(f, "[default]\ncredential_process = keys\n");
+    begin(f, S3_STEP_ASK);
+    fail_to_answer(f, "Too many open files", false, S3_STEP_PASSING);
+    assert_reason(f, "profile \"default\" can't be run: Too many open files");
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 static void of_a_key_little_is_shown(void **state) {
@@ -341,6 +367,8 @@ int main(void) {
         CASE(who_was_passed_over_is_listed_with_why),
         CASE(a_role_is_assumed_where_the_region_is),
         CASE(sts_that_is_throttled_is_asked_again_and_not_for_ever),
+        CASE(an_agent_whose_certificate_is_wrong_is_the_end),
+        CASE(a_process_that_cant_be_run_now_is_tried_again_and_says_why),
         CASE(sso_asks_with_the_login_where_its_region_is),
         CASE(answers_of_sts_are_read_strictly),
         CASE(expiries_are_read_in_all_their_forms),
