@@ -10,7 +10,7 @@
 #include "base/text.h"
 
 #define RETRY_FIRST_NS   (1 * NS_PER_S)
-#define RETRY_MOST_NS    (30 * NS_PER_S)
+#define RETRY_MOST_NS    (5 * NS_PER_S) /* a short lease may wait for them */
 #define REFRESH_LEAST_NS (1 * NS_PER_S)
 #define LIFE_MOST_MS     (INT64_C(366) * 24 * 3600 * MS_PER_S) /* whoever says more means for ever */
 #define KEY_SHOWN        4UL
