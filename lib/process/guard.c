@@ -109,10 +109,40 @@ static void read_messages(struct guard_process *g) {
     }
 }
 
+/* --- keeping the time --- */
+
+static void set_kernel_timer(timer_t timer, int64_t delay_ns) {
+    struct itimerspec spec = {0};
+    if (delay_ns != GUARD_NEVER) {
+        if (delay_ns < NS_PER_MS) delay_ns = NS_PER_MS;
+        spec.it_value.tv_sec = delay_ns / NS_PER_S;
+        spec.it_value.tv_nsec = delay_ns % NS_PER_S;
+    }
+    (void)timer_settime(timer, 0, &spec, NULL); /* can't fail with a valid timer and time */
+}
+
+/* The kernel's timers run past the deadline. SIGKILL comes as late as the lease allows, since it leaves those that the
+ * command started to a keeper that may be stopped: a guard that only waits for its share of a processor must have had
+ * it by then. Both are set again at every wake-up, so that a slewed BOOTTIME can't make them go off on a guard that
+ * works: clock_arm_timer() wakes us at nine tenths. While it kills, only SIGCONT is left: who stops it once more
+ * doesn't stop it for good. */
+static void arm(struct guard_process *g) {
+    int64_t now_ns = clock_now().lease_ns;
+    int64_t wake_ns = g->actions.wake_ns, kill_ns = g->actions.kill_ns;
+    (void)clock_arm_timer(g->timer, wake_ns == GUARD_NEVER ? INT64_MAX : wake_ns - now_ns);
+    int64_t slack_ns = g->setup->config.margin_ns / TIMER_MARGIN_SHARE, end_ns = g->core.lease_end_ns - slack_ns;
+    bool never = kill_ns == GUARD_NEVER, killing = g->core.state == GUARD_KILLING;
+    int64_t awake_ns = killing ? g->setup->config.margin_ns : never ? GUARD_NEVER : kill_ns + slack_ns - now_ns;
+    set_kernel_timer(g->wake_timer, awake_ns);
+    /* Too late already, it is about to kill them all: then it gets as long for that as it ever does at least. */
+    set_kernel_timer(g->kill_timer, never ? GUARD_NEVER : end_ns - now_ns > slack_ns ? end_ns - now_ns : slack_ns);
+}
+
 /* --- doing what was decided --- */
 
 /* NOLINTNEXTLINE(misc-no-recursion): a start that fails is an event, which starts nothing */
 static void launch(struct guard_process *g, int64_t token) {
+    arm(g); /* first of all: whoever stops us, and the keeper, right after the fork has the kernel against him */
     int error = child_start(&g->child, token);
     g->group = child_group(&g->child);
     if (!g->setup
@@ -124,16 +154,6 @@ static void launch(struct guard_process *g, int64_t token) {
     if (error == 0) return;
     step(g,
          (struct guard_event){.type = GUARD_COMMAND_ENDED, .exit_code = CHILD_EXIT_CANNOT_RUN, .exec_errno = -error});
-}
-
-static void set_kernel_timer(timer_t timer, int64_t delay_ns) {
-    struct itimerspec spec = {0};
-    if (delay_ns != GUARD_NEVER) {
-        if (delay_ns < NS_PER_MS) delay_ns = NS_PER_MS;
-        spec.it_value.tv_sec = delay_ns / NS_PER_S;
-        spec.it_value.tv_nsec = delay_ns % NS_PER_S;
-    }
-    (void)timer_settime(timer, 0, &spec, NULL); /* can't fail with a valid timer and time */
 }
 
 static void signal_all(struct guard_process *g, int signal) {
@@ -220,23 +240,6 @@ static void drain(const struct guard_process *g) {
     while (read(g->signals, &info, sizeof info) > 0) continue;
     uint64_t expirations;
     while (read(g->timer, &expirations, sizeof expirations) > 0) continue;
-}
-
-/* The kernel's timers run past the deadline. SIGKILL comes as late as the lease allows, since it leaves those that the
- * command started to a keeper that may be stopped: a guard that only waits for its share of a processor must have had
- * it by then. Both are set again at every wake-up, so that a slewed BOOTTIME can't make them go off on a guard that
- * works: clock_arm_timer() wakes us at nine tenths. While it kills, only SIGCONT is left: who stops it once more doesn't
- * stop it for good. */
-static void arm(struct guard_process *g) {
-    int64_t now_ns = clock_now().lease_ns;
-    int64_t wake_ns = g->actions.wake_ns, kill_ns = g->actions.kill_ns;
-    (void)clock_arm_timer(g->timer, wake_ns == GUARD_NEVER ? INT64_MAX : wake_ns - now_ns);
-    int64_t slack_ns = g->setup->config.margin_ns / TIMER_MARGIN_SHARE, end_ns = g->core.lease_end_ns - slack_ns;
-    bool never = kill_ns == GUARD_NEVER, killing = g->core.state == GUARD_KILLING;
-    int64_t awake_ns = killing ? g->setup->config.margin_ns : never ? GUARD_NEVER : kill_ns + slack_ns - now_ns;
-    set_kernel_timer(g->wake_timer, awake_ns);
-    /* Too late already, it is about to kill them all: then it gets as long for that as it ever does at least. */
-    set_kernel_timer(g->kill_timer, never ? GUARD_NEVER : end_ns - now_ns > slack_ns ? end_ns - now_ns : slack_ns);
 }
 
 static void loop(struct guard_process *g) {

@@ -226,19 +226,38 @@ def test_everything_dies_when_keeper_and_guard_are_both_stopped(drive):
     assert driven.run.wait() == 123
 
 
+@contextlib.contextmanager
+def meddled(pid, injection):
+    """strace -e inject=INJECTION on a process, for as long as this lasts."""
+    tracer = subprocess.Popen(["strace", "-qq", "-o", "/dev/null", "-e", f"inject={injection}", "-p", str(pid)])
+    try:
+        wait_until(lambda: traced(pid), "strace to attach")
+        yield
+    finally:
+        tracer.kill()
+        tracer.wait()
+
+
 def test_a_guard_that_kills_slowly_lives_to_kill_them_all(drive):
     """Its own end by the kernel's timer would leave the rest to a keeper that is stopped."""
     driven = drive("-t", 2000, "--", *sh(FAMILY))
     found = family(driven)
-    delay = "inject=kill,pidfd_send_signal:delay_enter=100ms"
-    slow = subprocess.Popen(["strace", "-qq", "-o", "/dev/null", "-e", delay, "-p", str(driven.guard)])
-    try:
-        wait_until(lambda: traced(driven.guard), "strace to attach")
+    with meddled(driven.guard, "kill,pidfd_send_signal:delay_enter=100ms"):
         os.kill(driven.keeper, signal.SIGSTOP)
         all_gone(found)
-    finally:
-        slow.kill()
-        slow.wait()
+    os.kill(driven.keeper, signal.SIGCONT)
+    assert driven.run.wait() == 123
+
+
+def test_a_guard_that_is_stopped_in_the_middle_of_a_start_keeps_the_time(drive):
+    """The keeper stops once it has asked for the start, the guard once it has forked: only the kernel's timers are left."""
+    driven = drive("-t", 2000, "-w", 3000, "--", *sh("trap '' TERM; sleep 300 & sleep 300"))
+    with meddled(driven.guard, "setpgid:signal=STOP:when=1"), meddled(driven.keeper, "sendto:signal=STOP:when=1"):
+        found = wait_until(lambda: descendants(driven.guard), "the command")
+        started = lease_clock()
+    for pid in (driven.keeper, driven.guard):
+        wait_until(lambda: processes.stopped(pid), "both to be stopped")
+    assert all_gone(found) - started < 2 + 0.5
     os.kill(driven.keeper, signal.SIGCONT)
     assert driven.run.wait() == 123
 
