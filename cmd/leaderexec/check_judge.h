@@ -42,6 +42,7 @@ struct tally {
 
 #define TALLY_HOPELESS 10 /* bad rounds after which more of them tell nothing new */
 
+/* Counts one round; tally starts as zeros. */
 void tally_add(struct tally *tally, const struct round *round);
 
 /* Rounds that a store which keeps its promise doesn't have. */
@@ -65,6 +66,7 @@ struct visibility {
     char trouble[TEXT_REASON_SIZE]; /* what the last answer said that wasn't one; "": all were */
 };
 
+/* A slot that others never see is a FAIL, one that they see late a warning. */
 void judge_visibility(struct finding *finding, const struct visibility *seen);
 
 /* --- time --- */
@@ -98,6 +100,7 @@ struct clocks {
     bool signs;                     /* requests carry our time */
 };
 
+/* Says how far they are apart; a warning where requests will soon be refused for it, or a proxy dates the answers. */
 void judge_clock(struct finding *finding, const struct clocks *clocks);
 
 /* --- cost --- */
@@ -110,6 +113,7 @@ struct month {
     int64_t gets;                 /* each standby's */
 };
 
+/* What a lock with these durations asks for when one leads all the time. */
 struct month month_of(int64_t ttl_ms, int64_t poll_ms);
 
 /* In dollars, of S3 Standard in us-east-1; see the README for the source. */
@@ -139,6 +143,7 @@ struct versioning_seen {
 /* folder: the lock's, "locks/leader/". */
 void judge_versioning(struct finding *finding, const struct versioning_seen *seen, const char *folder);
 
+/* A default retention is a warning: slots can't be trimmed while it lasts. ttl_ms: how fast they come. */
 void judge_object_lock(struct finding *finding, enum setting_known known, const struct s3_object_lock *lock,
                        int64_t ttl_ms);
 

@@ -25,6 +25,7 @@ struct crew {
     unsigned asked;   /* so many requests were made */
 };
 
+/* Closes all stores, whatever is under way. May be called again. */
 void crew_close(struct crew *crew);
 
 /* Has writer who send request (whose id, lane and timeout are set here) and waits for the answer, which came took_ns

@@ -142,8 +142,10 @@ int value_lock_name(const char *text, char *problem) {
 
 int value_prefix(const char *text, char out[PREFIX_SIZE], char *problem) {
     size_t length = strlen(text);
-    if (length >= PREFIX_MAX) {
-        (void)text_format(problem, VALUES_PROBLEM_SIZE, "must have less than %d bytes", PREFIX_MAX);
+    bool complete = length == 0 || text[length - 1] == '/';
+    if (length + (complete ? 0 : 1) > PREFIX_MAX) {
+        (void)text_format(problem, VALUES_PROBLEM_SIZE, "must have at most %d bytes, the \"/\" at its end included",
+                          PREFIX_MAX);
         return -EINVAL;
     }
     for (const char *folder = text; *folder != '\0';) {
@@ -157,6 +159,5 @@ int value_prefix(const char *text, char out[PREFIX_SIZE], char *problem) {
         }
         folder += size + (folder[size] == '/' ? 1 : 0);
     }
-    bool complete = length == 0 || text[length - 1] == '/';
     return text_format(out, PREFIX_SIZE, "%s%s", text, complete ? "" : "/");
 }
