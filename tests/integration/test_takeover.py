@@ -12,7 +12,7 @@ import boxes
 import processes
 import pytest
 from processes import alive, command_line, descendants, wait_until
-from test_process import FAMILY, NOBODY, all_gone, become_root, drive, family, frozen, open_driver, sh  # noqa: F401
+from driver import FAMILY, NOBODY, all_gone, become_root, drive, family, frozen, open_driver, sh  # noqa: F401
 
 FAST, TTL_S = ("--ttl", "4s", "--poll", "300ms"), 4
 NO_DESCRIPTORS = "--nofile=3:3"  # 0, 1 and 2 are taken, so nothing can be opened
