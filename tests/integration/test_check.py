@@ -11,6 +11,8 @@ from processes import wait_until
 from terminal import Terminal
 from test_bad_stores import allow, environment_of, versioning
 
+ONE_BUILD = True
+
 QUICK = ("--rounds", "6", "--writers", "4")
 ITEMS_OF_S3 = ["credentials", "endpoint", "list", "put", "get", "delete", "once", "race", "visible", "clock"]
 ITEMS_OF_S3 += ["round-trip", "versioning", "object-lock", "expiry", "requests", "cleanup"]

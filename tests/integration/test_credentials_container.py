@@ -6,6 +6,8 @@ import pytest
 from givers import AGENT_PATH, FAST, agent, asked, assert_refused, assert_works, given, signers
 from processes import wait_until
 
+ONE_BUILD = True
+
 
 def test_a_containers_agent_gives_keys(start, bad, giver, tmp_path):
     run = start("-v", *FAST, "--", "sh", "-c", "env", env=agent(giver))

@@ -9,6 +9,8 @@ import pytest
 from givers import FAST, agent, assert_refused, configure, given, one_line, signers
 from processes import boottime, wait_until
 
+ONE_BUILD = True
+
 
 def test_a_store_that_says_expired_is_asked_again_with_new_keys(start, bad, giver, child):
     run = start("-v", *FAST, "--", *child(), env=agent(giver))

@@ -6,6 +6,8 @@ import pytest
 from boxes import as_user, open_place
 from givers import FAST, assert_refused, configure, signers
 
+ONE_BUILD = True
+
 GOOD = "[default]\naws_access_key_id = AKIAFILE\naws_secret_access_key = s\n"
 
 

@@ -8,6 +8,8 @@ import pytest
 from givers import FAST, agent, asked, assert_refused, assert_works, given, metadata, signers
 from processes import wait_until
 
+ONE_BUILD = True
+
 TOKEN = ("PUT", "/latest/api/token")
 ROLES = "/latest/meta-data/iam/security-credentials/"
 

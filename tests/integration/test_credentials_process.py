@@ -9,6 +9,8 @@ import pytest
 from givers import FAST, asked, assert_refused, configure, metadata, signers
 from processes import command_line, descendants, wait_until
 
+ONE_BUILD = True
+
 KEYS = "AKIAPROCESS000000001"
 
 

@@ -19,6 +19,8 @@ from givers import (
 )
 from processes import wait_until
 
+ONE_BUILD = True
+
 
 @pytest.fixture
 def token_file(tmp_path):

@@ -6,6 +6,8 @@ import json
 import pytest
 from givers import FAST, asked, assert_refused, assert_works, configure, metadata
 
+ONE_BUILD = True
+
 
 def sso_profile(home, expires="2099-01-01T00:00:00Z", token="sso-token", session=True):
     url = "https://corp.example/start"

@@ -5,6 +5,8 @@ import subprocess
 
 import pytest
 
+ONE_BUILD = True
+
 FAST = ("--ttl", "9s", "--poll", "300ms")
 
 
