@@ -1,4 +1,6 @@
 /* Looking and watching: what a candidate does until it may claim. */
+#include <assert.h>
+
 #include "election/internal.h"
 
 static int64_t poll_delay_ns(const struct step *s) {
@@ -126,7 +128,8 @@ static bool settled(struct step *s) {
         leave(s, 128 + e->signal);
         return true;
     }
-    if (now_ns >= head_due_ns(e) || e->head.seq == 0) return false;
+    assert(e->head.seq > 0); /* an empty log has no head that could be known */
+    if (now_ns >= head_due_ns(e)) return false;
     int64_t whose = e->head.slot.kind == SLOT_ENTRY ? e->head.slot.record.token : e->head.seq;
     bool sitting_out = head_is_free(&e->head); /* evicted: nobody is in the way but ourselves */
     if (e->reported != whose && !sitting_out) report_holder(s, REPORT_WAITING, &e->head.slot, e->head.seq);

@@ -74,7 +74,7 @@ bool head_is_free(const struct election_head *head) {
 
 int64_t head_over_ns(const struct election_head *head) {
     if (head_is_free(head)) return head->seen_ns;
-    if (head->known && is_hold(&head->slot)) return head->seen_ns + head->ttl_ns; /* no child runs behind a hold */
+    if (head_is_hold(head)) return head->seen_ns + head->ttl_ns; /* no child runs behind a hold */
     return head->seen_ns + lease_with_drift_ns(head->ttl_ns);
 }
 
@@ -94,8 +94,7 @@ int64_t head_due_ns(const struct election *e) {
     if (head_is_stale(head)) {
         /* A live holder, whom only a proxy's wrong Date makes look dead, renews within TTL / 3 and one try more; give
          * it that long to show itself rather than take the lock from it. Nobody renews a hold. */
-        int64_t shown_ns = head->seen_ns + (is_hold(&head->slot) ? 0 : head->ttl_ns / 2);
-        if (shown_ns < due_ns) due_ns = shown_ns;
+        due_ns = head->seen_ns + (is_hold(&head->slot) ? 0 : head->ttl_ns / 2);
     }
     return due_ns > e->not_before_ns ? due_ns : e->not_before_ns;
 }

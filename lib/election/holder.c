@@ -137,8 +137,8 @@ static void keep_lease(struct step *s) {
     const struct slot *slot;
     if (e->appending && append_answered(s, &slot)) renewal_met(s, slot);
     bool leads = e->state == ELECTION_LEADING || e->state == ELECTION_STOPPING;
-    bool lost = e->ending == ENDING_LOST || e->ending == ENDING_OUT_OF_TIME;
-    if (!leads || lost) return;
+    assert(e->ending != ENDING_OUT_OF_TIME); /* who has no time left keeps no lease */
+    if (!leads || e->ending == ENDING_LOST) return;
     if (!e->appending && s->event->now.lease_ns >= e->last_sent_ns + e->config.ttl_ns / 3) {
         append_renewal(s);
     } else if (e->appending && !e->hurried && s->event->now.lease_ns >= hurry_at_ns(e)) {
@@ -217,7 +217,7 @@ static void finish(struct step *s) {
 
 void child_gone(struct step *s) {
     struct election *e = s->e;
-    if (!e->child_running) return;
+    assert(e->child_running); /* it is told once for each start */
     e->child_running = false;
     e->child_exit_code = s->event->child_exit_code;
     e->child_end = s->event->child_end;

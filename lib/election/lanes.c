@@ -123,9 +123,10 @@ void retry_lanes(struct step *s) {
     for (int lane = LOG_LANE_0; lane <= LOG_LANE_1; lane++) {
         if (e->lane[lane].phase != LANE_BACKING_OFF || s->event->now.wait_ns < e->lane[lane].retry_ns) continue;
         int other = 1 - lane;
-        if (e->state == ELECTION_CLAIMING || e->lane[other].phase != LANE_IDLE) {
+        if (e->state == ELECTION_CLAIMING) {
             send(s, lane);
         } else { /* this connection may be a dead one: try the other */
+            assert(e->lane[other].phase == LANE_IDLE); /* only a claim uses both */
             e->lane[other] = e->lane[lane];
             e->lane[lane].phase = LANE_IDLE;
             send(s, other);
