@@ -342,6 +342,33 @@ static void without_a_keeper_an_idle_guard_leaves_and_starts_nothing(void **stat
     expect_actions(&scene, 0);
 }
 
+static void a_keeper_that_goes_while_all_is_killed_starts_no_second_killing(void **state) {
+    (void)state;
+    struct scene scene;
+    start(&scene);
+    tick(&scene, 9 * S);
+    expect_kill(&scene);
+    told(&scene, 9 * S, GUARD_KEEPER_GONE, 0);
+    expect_actions(&scene, 0);
+    all_dead(&scene, 9 * S);
+    expect_actions(&scene, 2);
+    assert_int_equal(scene.last.item[1].type, GUARD_LEAVE);
+}
+
+static void an_idle_guard_has_no_deadline_and_nobody_to_bury(void **state) {
+    (void)state;
+    struct scene scene;
+    start(&scene);
+    ended(&scene, 1 * S, 0);
+    all_dead(&scene, 1 * S);
+    expect_report(&scene, false, 0);
+    tick(&scene, 99 * S); /* long past the lease that it had */
+    expect_actions(&scene, 0);
+    all_dead(&scene, 99 * S);
+    expect_actions(&scene, 0);
+    assert_int_equal(scene.guard.state, GUARD_IDLE);
+}
+
 static void killing_goes_on_in_rounds_that_slow_down(void **state) {
     (void)state;
     struct scene scene;
@@ -507,6 +534,8 @@ int main(void) {
         cmocka_unit_test(lost_shortens_the_time_of_what_was_left_behind),
         cmocka_unit_test(without_a_keeper_everything_is_killed_and_the_guard_leaves),
         cmocka_unit_test(without_a_keeper_an_idle_guard_leaves_and_starts_nothing),
+        cmocka_unit_test(a_keeper_that_goes_while_all_is_killed_starts_no_second_killing),
+        cmocka_unit_test(an_idle_guard_has_no_deadline_and_nobody_to_bury),
         cmocka_unit_test(killing_goes_on_in_rounds_that_slow_down),
         cmocka_unit_test(signals_are_passed_on_while_there_is_a_command),
         cmocka_unit_test(a_terminal_stop_is_answered_where_nobody_else_would),
