@@ -11,8 +11,8 @@
 #include <stdint.h>
 
 #define NS_PER_MS INT64_C(1000000)
-#define NS_PER_S INT64_C(1000000000)
-#define MS_PER_S INT64_C(1000)
+#define NS_PER_S  INT64_C(1000000000)
+#define MS_PER_S  INT64_C(1000)
 
 /* One reading of both clocks, in nanoseconds since an arbitrary start. Instants of different machines don't compare. */
 struct instant {
@@ -26,9 +26,9 @@ struct instant clock_now(void);
 /* Wall-clock time in ms since 1970, for people to read. */
 int64_t clock_wall_ms(void);
 
-/* Arms timerfd (a CLOCK_BOOTTIME timerfd_create(2) descriptor) to fire early enough for an event in delay_ns ns (<= 0: at
- * once; INT64_MAX: disarmed). The kernel's BOOTTIME may be slewed by up to 8.3 % against the lease clock, so that a long
- * delay fires at nine tenths: the caller reads the clock and arms again. Returns 0 or -errno. */
+/* Arms timerfd (a CLOCK_BOOTTIME timerfd_create(2) descriptor) to fire early enough for an event in delay_ns ns (<= 0:
+ * at once; INT64_MAX: disarmed). The kernel's BOOTTIME may be slewed by up to 8.3 % against the lease clock, so that a
+ * long delay fires at nine tenths: the caller reads the clock and arms again. Returns 0 or -errno. */
 int clock_arm_timer(int timerfd, int64_t delay_ns);
 
 #endif

@@ -15,11 +15,12 @@ int text_format(char *out, size_t size, const char *format, ...) __attribute__((
 /* Copies text into out[size], always terminated. Returns 0, or -ENOSPC where it was cut. */
 int text_copy(char *out, size_t size, const char *text);
 
-/* Copies text with everything that isn't printable ASCII replaced by '?', for log lines made of foreign bytes. Cut to fit. */
+/* Copies text with everything that isn't printable ASCII replaced by '?', for log lines made of foreign bytes. Cut to
+ * fit. */
 void text_copy_printable(char *out, size_t size, const char *text);
 
-/* Parses "500ms", "30s", "2m", "1h", "1d" or a bare number of seconds; fractions such as "1.5s" to the millisecond. Returns 0 and
- * sets *ms >= 0, or -EINVAL (no number, unknown unit, finer than 1 ms) or -ERANGE (above 366 days). */
+/* Parses "500ms", "30s", "2m", "1h", "1d" or a bare number of seconds; fractions such as "1.5s" to the millisecond.
+ * Returns 0 and sets *ms >= 0, or -EINVAL (no number, unknown unit, finer than 1 ms) or -ERANGE (above 366 days). */
 int text_parse_duration(const char *text, int64_t *ms);
 
 /* Writes ms as the shortest exact duration that text_parse_duration reads back: "30s", "2m", "1.5s", "500ms". */

@@ -125,7 +125,7 @@ void retry_lanes(struct step *s) {
         int other = 1 - lane;
         if (e->state == ELECTION_CLAIMING) {
             send(s, lane);
-        } else { /* this connection may be a dead one: try the other */
+        } else {                                       /* this connection may be a dead one: try the other */
             assert(e->lane[other].phase == LANE_IDLE); /* only a claim uses both */
             e->lane[other] = e->lane[lane];
             e->lane[lane].phase = LANE_IDLE;

@@ -21,11 +21,13 @@ enum outcome {
     OUTCOME_DONE,    /* listed; read; created (the store said so to this very request); trimmed */
     OUTCOME_ABSENT,  /* read: there is no such slot */
     OUTCOME_EXISTS,  /* append: the slot is taken; by whom, a read tells: it may be our own earlier try */
-    OUTCOME_UNKNOWN, /* timeout, reset, 5xx, 409, 429, garbage: done or not, nobody can say. Neither success nor failure */
+    OUTCOME_UNKNOWN, /* timeout, reset, 5xx, 409, 429, garbage: done or not, nobody can say. Neither success nor failure
+                      */
     OUTCOME_REFUSED, /* credentials, permission, no such bucket, not this protocol: asking again won't help soon */
 };
 
-/* What the newest page of a listing shows. Times are the store's own, wall-clock ms since 1970; they never mix with ours. */
+/* What the newest page of a listing shows. Times are the store's own, wall-clock ms since 1970; they never mix with
+ * ours. */
 struct listing {
     bool empty;               /* parsed, not truncated, and no slot in it; then the rest is meaningless */
     int64_t head_seq;         /* the newest slot */
@@ -37,7 +39,7 @@ struct listing {
 };
 
 enum {
-    LOG_LANE_0,    /* two connections for the election: a claim goes out on both at once */
+    LOG_LANE_0, /* two connections for the election: a claim goes out on both at once */
     LOG_LANE_1,
     LOG_LANE_TRIM, /* one more, so that trimming is never in a renewal's way */
     LOG_LANES
@@ -49,10 +51,11 @@ struct log_answer {
     int lane;
     enum log_op op;
     enum outcome outcome;
-    int64_t seq;                   /* the slot asked for: read, append */
-    struct listing listing;        /* LOG_NEWEST with OUTCOME_DONE */
-    struct slot slot;              /* LOG_READ with OUTCOME_DONE */
-    char reason[TEXT_REASON_SIZE]; /* for UNKNOWN and REFUSED: one line for people, without "leaderexec: "; else empty */
+    int64_t seq;            /* the slot asked for: read, append */
+    struct listing listing; /* LOG_NEWEST with OUTCOME_DONE */
+    struct slot slot;       /* LOG_READ with OUTCOME_DONE */
+    char
+        reason[TEXT_REASON_SIZE]; /* for UNKNOWN and REFUSED: one line for people, without "leaderexec: "; else empty */
 };
 
 #endif
