@@ -10,6 +10,7 @@
 
 #define DAYS_OF_A_YEAR 365
 #define NUMBER_DIGITS  15
+#define YEARS_MOST     1000 /* S3 takes 100; what others say must not overflow what is counted with it */
 
 /* Decimal digits only. Returns whether text was that. */
 static bool read_number(const char *text, int64_t *number) {
@@ -17,6 +18,12 @@ static bool read_number(const char *text, int64_t *number) {
     if (length == 0 || length > NUMBER_DIGITS || strspn(text, "0123456789") != length) return false;
     for (*number = 0; *text != '\0'; text++) *number = *number * 10 + (*text - '0');
     return true;
+}
+
+/* Takes a retention of number times days_each, no longer than can be told from "for ever". */
+static int64_t days_of(int64_t number, int64_t days_each) {
+    int64_t most = (int64_t)YEARS_MOST * DAYS_OF_A_YEAR;
+    return number < most / days_each ? number * days_each : most;
 }
 
 /* Returns the part of path behind root, or NULL where it isn't below root. */
@@ -113,8 +120,8 @@ static int on_object_lock(void *context, const char *path, const char *text) {
     rest = below(rest, "Rule/DefaultRetention");
     if (rest == NULL) return 0;
     if (strcmp(rest, "Mode") == 0) text_copy_printable(lock->mode, sizeof lock->mode, text);
-    if (strcmp(rest, "Days") == 0 && read_number(text, &number)) lock->days = number;
-    if (strcmp(rest, "Years") == 0 && read_number(text, &number)) lock->days = number * DAYS_OF_A_YEAR;
+    if (strcmp(rest, "Days") == 0 && read_number(text, &number)) lock->days = days_of(number, 1);
+    if (strcmp(rest, "Years") == 0 && read_number(text, &number)) lock->days = days_of(number, DAYS_OF_A_YEAR);
     return 0;
 }
 

@@ -22,7 +22,7 @@ int s3_versioning_parse(enum s3_versioning *versioning, const char *bytes, size_
 struct s3_object_lock {
     bool enabled;
     char mode[16]; /* of the default retention, "GOVERNANCE" or "COMPLIANCE"; "" where there is none */
-    int64_t days;  /* likewise; 0: none. A year has 365 */
+    int64_t days;  /* likewise; 0: none. A year has 365; at most 1000 of them */
 };
 
 /* GET ?object-lock. */

@@ -53,6 +53,10 @@ static void object_lock_tells_its_default_retention(void **state) {
                                 "</ObjectLockConfiguration>";
     assert_int_equal(s3_object_lock_parse(&lock, years, sizeof years - 1), 0);
     assert_int_equal(lock.days, 730);
+    static const char ages[] = "<ObjectLockConfiguration><Rule><DefaultRetention><Years>999999999999999</Years>"
+                               "</DefaultRetention></Rule></ObjectLockConfiguration>";
+    assert_int_equal(s3_object_lock_parse(&lock, ages, sizeof ages - 1), 0);
+    assert_int_equal(lock.days, 365000);
     static const char plain[] =
         "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>";
     assert_int_equal(s3_object_lock_parse(&lock, plain, sizeof plain - 1), 0);
