@@ -268,6 +268,8 @@ void judge_requests(struct finding *finding, int64_t ttl_ms, int64_t poll_ms, bo
 
 /* --- the bucket's settings --- */
 
+#define NO_ANSWER "the store gave no answer to that"
+
 void judge_versioning(struct finding *finding, const struct versioning_seen *seen, const char *folder) {
     bool reads = seen->known == SETTING_READ;
     bool on = seen->version_ids || (reads && seen->versioning == S3_VERSIONING_ENABLED);
@@ -287,6 +289,8 @@ void judge_versioning(struct finding *finding, const struct versioning_seen *see
         finding_set(finding, "versioning", FINDING_OK, "suspended: it deletes as if off");
     } else if (reads) {
         finding_set(finding, "versioning", FINDING_OK, "off");
+    } else if (seen->known == SETTING_FAILED) {
+        finding_set(finding, "versioning", FINDING_WARN, "isn't known (" NO_ANSWER "): off, as far as slots tell");
     } else {
         finding_set(finding, "versioning", FINDING_OK, "off, as far as answers tell (%s)",
                     seen->known == SETTING_DENIED ? "s3:GetBucketVersioning is denied"
@@ -296,7 +300,10 @@ void judge_versioning(struct finding *finding, const struct versioning_seen *see
 
 void judge_object_lock(struct finding *finding, enum setting_known known, const struct s3_object_lock *lock,
                        int64_t ttl_ms) {
-    if (known == SETTING_DENIED) {
+    if (known == SETTING_FAILED) {
+        finding_set(finding, "object-lock", FINDING_WARN,
+                    "isn't known (" NO_ANSWER "); see whether delete and cleanup worked");
+    } else if (known == SETTING_DENIED) {
         finding_set(
             finding, "object-lock", FINDING_OK,
             "isn't known (s3:GetBucketObjectLockConfiguration is denied); see whether delete and cleanup worked");
@@ -313,11 +320,10 @@ void judge_object_lock(struct finding *finding, enum setting_known known, const 
 
 void judge_expiry(struct finding *finding, enum setting_known known, const struct s3_lifecycle_rule *rule,
                   const char *folder) {
-    if (known == SETTING_DENIED) {
+    if (known == SETTING_DENIED || known == SETTING_FAILED) {
         finding_set(finding, "expiry", FINDING_WARN,
-                    "can't be read (s3:GetLifecycleConfiguration is denied): make sure that no lifecycle rule expires "
-                    "objects below %.200s",
-                    folder);
+                    "can't be read (%s): make sure that no lifecycle rule expires objects below %.200s",
+                    known == SETTING_DENIED ? "s3:GetLifecycleConfiguration is denied" : NO_ANSWER, folder);
     } else if (rule != NULL) {
         char when[48] = "on a date";
         if (rule->days > 0) (void)text_format(when, sizeof when, "after %" PRId64 " days", rule->days);

@@ -126,6 +126,7 @@ enum setting_known {
     SETTING_READ,   /* what it says is filled in; "there is none" too */
     SETTING_DENIED, /* not allowed */
     SETTING_ABSENT, /* the store knows no such thing */
+    SETTING_FAILED, /* the store gave no answer that says anything */
 };
 
 struct versioning_seen {

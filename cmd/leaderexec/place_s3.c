@@ -22,7 +22,6 @@
 
 #define TIMEOUT_MS 10000
 #define QUERY_MAX  (8 * 1024UL)
-#define TRIES      3
 #define PAUSE_MS   300
 
 static struct s3_place *self(struct place *place) { return (struct s3_place *)place; }
@@ -61,7 +60,7 @@ bool s3_place_is_denial(const struct s3_response *response) {
     return response->has_error ? strcmp(response->error.code, "AccessDenied") == 0 : response->body.length == 0;
 }
 
-static int pause_a_little(struct s3_place *bucket) {
+int s3_place_pause(struct s3_place *bucket) {
     int64_t end_ns = clock_now().wait_ns + PAUSE_MS * NS_PER_MS;
     int r = 0;
     for (int64_t left_ns; r == 0 && (left_ns = end_ns - clock_now().wait_ns) > 0;)
@@ -74,8 +73,8 @@ static int pause_a_little(struct s3_place *bucket) {
 static int ask_until_known(struct s3_place *bucket, enum s3_action action, const char *key, const char *query,
                            enum s3_verdict *verdict, char *reason) {
     int r = 0;
-    for (int i = 0; i < TRIES && r == 0; i++) {
-        if (i > 0) r = pause_a_little(bucket);
+    for (int i = 0; i < S3_PLACE_TRIES && r == 0; i++) {
+        if (i > 0) r = s3_place_pause(bucket);
         if (r == 0) r = s3_place_ask(bucket, 0, action, action == S3_LIST ? "" : key, query);
         if (r == 0) *verdict = s3_place_judge(bucket, 0, action, key, reason);
         if (r == 0 && (*verdict != S3_UNKNOWN || bucket->client.lanes[0].response.timed_out)) return 0;
@@ -201,7 +200,7 @@ static int empty_folder(struct place *place, int64_t last, bool *gone, char *why
     for (int i = 0; i <= LATE_TRIES; i++) {
         enum s3_verdict verdict = S3_FINE;
         bool allowed = false;
-        int r = i > 0 ? pause_a_little(bucket) : 0;
+        int r = i > 0 ? s3_place_pause(bucket) : 0;
         if (r == 0) r = remove_slots(place, 1, last, &allowed, why);
         if (r == 0 && allowed && bucket->may_list) r = list(bucket, &verdict, &found, why);
         if (r != 0 || !allowed || verdict != S3_FINE) return r;

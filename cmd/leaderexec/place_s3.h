@@ -8,6 +8,8 @@
 #include "s3/verdict.h"
 #include "store/key.h"
 
+#define S3_PLACE_TRIES 3 /* where an answer says neither yes nor no */
+
 struct s3_place {
     struct place place;
     char *const *environment;
@@ -26,6 +28,9 @@ int s3_place_ask(struct s3_place *bucket, int lane, enum s3_action action, const
 /* What the response in lane means, with a line in reason[TEXT_REASON_SIZE] where that is trouble. */
 enum s3_verdict s3_place_judge(const struct s3_place *bucket, int lane, enum s3_action action, const char *key,
                                char *reason);
+
+/* Waits a moment before the next try. Returns as s3_place_ask(). */
+int s3_place_pause(struct s3_place *bucket);
 
 /* Whether it is "you may not", rather than any other trouble. */
 bool s3_place_is_denial(const struct s3_response *response);

@@ -20,15 +20,25 @@
 /* Takes a setting's answer; returns as xml_parse(). */
 typedef int parse_setting(void *out, const char *bytes, size_t length);
 
+/* Whether the response says anything about what was asked; a busy store's or a cut-off one doesn't. */
+static bool is_answer(const struct s3_response *response) {
+    if (response->curl_code != 0 || response->status == 429) return false;
+    return response->status < 500 || response->status == 501;
+}
+
 /* Asks for the setting behind query. none: the error code that says that there is none, which is an answer, too. Sets
  * *known. */
 static int ask_setting(struct s3_place *bucket, const char *query, const char *none, parse_setting *parse, void *out,
                        enum setting_known *known) {
     const struct s3_response *response = &bucket->client.lanes[LIST_LANE].response;
     int r = s3_place_ask(bucket, LIST_LANE, S3_LIST, "", query);
-    *known = SETTING_ABSENT;
-    if (r != 0) return r;
-    if (response->curl_code == 0 && response->status == 200 && response->body.length > 0) {
+    for (int i = 1; i < S3_PLACE_TRIES && r == 0 && !is_answer(response) && !response->timed_out; i++) {
+        r = s3_place_pause(bucket);
+        if (r == 0) r = s3_place_ask(bucket, LIST_LANE, S3_LIST, "", query);
+    }
+    *known = is_answer(response) ? SETTING_ABSENT : SETTING_FAILED;
+    if (r != 0 || *known == SETTING_FAILED) return r;
+    if (response->status == 200 && response->body.length > 0) {
         r = parse(out, response->body.data, response->body.length);
         if (r == 0) *known = SETTING_READ;
         return r == -EPROTO ? 0 : r;

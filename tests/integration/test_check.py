@@ -198,6 +198,16 @@ def test_a_store_that_creates_twice_fails(launch, tools, mode, once):
     assert "no lock can be kept here" in last
 
 
+def test_settings_that_a_busy_store_doesnt_tell_arent_taken_as_fine(launch, tools):
+    busy = tools("badstore.py")
+    busy.mode("settings 503 SlowDown")
+    run = launch("check", *QUICK, env=environment_of(busy))
+    assert run.wait() == 0, run.out() + run.err()
+    found, _ = items(run)
+    assert [found[item][0] for item in ("versioning", "object-lock", "expiry")] == ["warn"] * 3
+    assert sum("?lifecycle" in request["path"] for request in busy.log()) == 3
+
+
 def test_all_writers_have_a_connection_of_their_own_and_write_at_once(launch, tools, ceph_store):
     proxy = tools("proxy.py", ceph_store.endpoint)
     ceph_store.through(proxy.endpoint)

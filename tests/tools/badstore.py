@@ -13,6 +13,7 @@ Modes:
     race        checks, waits 50 ms, then writes: right one at a time, wrong in a race
     html        answers everything with a web page: no S3 at all
     error STATUS CODE   answers everything with that, such as error 403 AccessDenied
+    settings STATUS CODE   answers likewise where a bucket's settings are asked for, and everything else as it should
     expired KEY...      answers requests signed by these access keys with 400 ExpiredToken, and others as it should
     unknown KEY...      likewise with 403 InvalidAccessKeyId
 
@@ -141,6 +142,8 @@ class Handler(BaseHTTPRequestHandler):
         elif mode.startswith("unknown ") and self.signer() in mode.split():
             self.error(403, "InvalidAccessKeyId")
         elif mode.startswith("error "):
+            self.error(int(mode.split()[1]), mode.split()[2])
+        elif mode.startswith("settings ") and query.keys() & {"versioning", "object-lock", "lifecycle"}:
             self.error(int(mode.split()[1]), mode.split()[2])
         elif self.command == "GET" and not key:
             self.reply(200, listing(bucket, query, objects))

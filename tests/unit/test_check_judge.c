@@ -234,6 +234,17 @@ static void retention_and_expiry_are_warned_of(void **state) {
     assert_says(FINDING_WARN, "make sure that no lifecycle rule");
 }
 
+static void a_setting_that_couldnt_be_asked_for_isnt_fine(void **state) {
+    (void)state;
+    struct s3_object_lock lock = {.enabled = false};
+    judge_versioning(&finding, &(struct versioning_seen){.known = SETTING_FAILED}, FOLDER);
+    assert_says(FINDING_WARN, "isn't known");
+    judge_object_lock(&finding, SETTING_FAILED, &lock, 30000);
+    assert_says(FINDING_WARN, "isn't known");
+    judge_expiry(&finding, SETTING_FAILED, NULL, FOLDER);
+    assert_says(FINDING_WARN, "make sure that no lifecycle rule");
+}
+
 static void findings_are_aligned_lines(void **state) {
     (void)state;
     char line[FINDING_LINE_SIZE], summary[256];
@@ -285,6 +296,7 @@ int main(void) {
         cmocka_unit_test(a_months_requests_follow_from_ttl_and_poll),
         cmocka_unit_test(versioning_is_judged_by_setting_and_by_answers),
         cmocka_unit_test(retention_and_expiry_are_warned_of),
+        cmocka_unit_test(a_setting_that_couldnt_be_asked_for_isnt_fine),
         cmocka_unit_test(findings_are_aligned_lines),
         cmocka_unit_test(json_has_the_figures),
     };
