@@ -109,8 +109,8 @@ int s3_place_settings(struct place *place, struct report *report, int64_t seq, c
     }
     versioning.creates_twice = report_level(report, "race") == FINDING_FAIL;
     versioning.old_versions_rule = rules_known == SETTING_READ && rules.deletes_old_versions;
-    bucket->versioned =
-        versioning.version_ids || (versioning.known == SETTING_READ && versioning.versioning != S3_VERSIONING_OFF);
+    bucket->versioned = bucket->versioned || versioning.version_ids ||
+                        (versioning.known == SETTING_READ && versioning.versioning != S3_VERSIONING_OFF);
     judge_versioning(report_add(report), &versioning, bucket->real_folder);
     report_print(report);
     judge_object_lock(report_add(report), lock_known, &lock, place->options->ttl_ms);
@@ -126,6 +126,7 @@ struct purge {
     struct s3_place *bucket;
     int seen;
     bool denied;
+    bool foreign; /* keys were listed that weren't asked for */
     char *reason;
 };
 
@@ -133,6 +134,11 @@ static int purge_one(void *context, const struct s3_version *version) {
     struct purge *purge = context;
     struct buffer query;
     const struct s3_parameter id = {"versionId", version->id};
+    /* Nobody's but our own, whatever a store lists. */
+    if (strncmp(version->key, purge->bucket->folder, strlen(purge->bucket->folder)) != 0) {
+        purge->foreign = true;
+        return 0;
+    }
     purge->seen++;
     buffer_init(&query, QUERY_MAX);
     int r = s3_uri_append_query(&query, &id, 1);
@@ -184,6 +190,10 @@ int s3_place_purge(struct s3_place *bucket, bool *allowed, char *reason) {
     for (int i = 0; i < ROUNDS_MOST && r == 0 && !purge.denied; i++) {
         r = purge_page(&purge);
         if (purge.seen == 0) break;
+    }
+    if (r == 0 && purge.foreign && !purge.denied) {
+        (void)text_format(reason, TEXT_REASON_SIZE, "its list of versions has keys that aren't below %.300s",
+                          bucket->folder);
     }
     *allowed = !purge.denied;
     return r;

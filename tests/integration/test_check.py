@@ -3,6 +3,7 @@ import json
 import os
 import re
 import signal
+import urllib.request
 
 import pytest
 from conftest import Store
@@ -206,6 +207,26 @@ def test_settings_that_a_busy_store_doesnt_tell_arent_taken_as_fine(launch, tool
     found, _ = items(run)
     assert [found[item][0] for item in ("versioning", "object-lock", "expiry")] == ["warn"] * 3
     assert sum("?lifecycle" in request["path"] for request in busy.log()) == 3
+
+
+def test_a_signal_leaves_no_versions_and_other_keys_keep_theirs(launch, tools):
+    keeping = tools("badstore.py")
+    keeping.mode("versions")
+    env = environment_of(keeping)
+    assert launch("--ttl", "9s", "--", "true", env=env).wait() == 0
+
+    def versions():
+        with urllib.request.urlopen(f"{keeping.endpoint}/anything?versions") as answer:
+            return re.findall(r"<Key>(.*?)</Key>", answer.read().decode())
+
+    before = versions()
+    assert before
+    run = launch("check", "--rounds", "10000", "--writers", "4", env=env)
+    wait_until(lambda: sum("check" in key for key in versions()) > 20, "the check's slots")
+    run.signal(signal.SIGTERM)
+    assert run.wait() == 128 + signal.SIGTERM
+    assert sorted(set(versions())) == sorted(set(before))
+    assert "aren't below" in run.err()  # it was told of keys that it hadn't asked for
 
 
 def test_all_writers_have_a_connection_of_their_own_and_write_at_once(launch, tools, ceph_store):

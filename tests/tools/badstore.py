@@ -14,6 +14,8 @@ Modes:
     html        answers everything with a web page: no S3 at all
     error STATUS CODE   answers everything with that, such as error 403 AccessDenied
     settings STATUS CODE   answers likewise where a bucket's settings are asked for, and everything else as it should
+    versions    keeps what is deleted as an old version and adds a marker, as versioning has it, and lists versions of
+                every key, whatever prefix is asked for
     expired KEY...      answers requests signed by these access keys with 400 ExpiredToken, and others as it should
     unknown KEY...      likewise with 403 InvalidAccessKeyId
 
@@ -44,6 +46,7 @@ class Objects:
     def __init__(self):
         self.lock = threading.Lock()
         self.all = {}
+        self.old = []  # (key, version id)
 
     def put(self, key, body, if_absent, mode):
         """Returns whether it was written."""
@@ -65,6 +68,22 @@ class Objects:
     def delete(self, key):
         with self.lock:
             self.all.pop(key, None)
+
+    def hide(self, key):
+        with self.lock:
+            if self.all.pop(key, None):
+                self.old.append((key, "v1"))
+            self.old.append((key, f"marker-{len(self.old)}"))
+
+    def purge(self, key, version):
+        with self.lock:
+            self.old = [entry for entry in self.old if entry != (key, version)]
+            if version == "v1":
+                self.all.pop(key, None)
+
+    def versions(self):
+        with self.lock:
+            return [(key, "v1") for key in self.all] + self.old
 
     def page(self, prefix, after, most):
         """Returns ([(key, body, time)], truncated)."""
@@ -92,6 +111,14 @@ def listing(bucket, query, objects):
             f'<ETag>"{hashlib.md5(body).hexdigest()}"</ETag><Size>{len(body)}</Size></Contents>'
         )
     return ("".join(parts) + "</ListBucketResult>").encode()
+
+
+def version_listing(objects):
+    parts = [
+        f"<Version><Key>{escape(key)}</Key><VersionId>{version}</VersionId></Version>"
+        for key, version in objects.versions()
+    ]
+    return f"<ListVersionsResult>{''.join(parts)}</ListVersionsResult>".encode()
 
 
 def make_tls(pem):
@@ -145,6 +172,14 @@ class Handler(BaseHTTPRequestHandler):
             self.error(int(mode.split()[1]), mode.split()[2])
         elif mode.startswith("settings ") and query.keys() & {"versioning", "object-lock", "lifecycle"}:
             self.error(int(mode.split()[1]), mode.split()[2])
+        elif mode == "versions" and "versions" in query:
+            self.reply(200, version_listing(objects))
+        elif mode == "versions" and "versionId" in query:
+            objects.purge(key, query["versionId"][0])
+            self.reply(204)
+        elif mode == "versions" and self.command == "DELETE":
+            objects.hide(key)
+            self.reply(204, x_amz_version_id="marker", x_amz_delete_marker="true")
         elif self.command == "GET" and not key:
             self.reply(200, listing(bucket, query, objects))
         elif self.command in ("GET", "HEAD"):
