@@ -273,6 +273,7 @@ static void clean_up(struct check *check, bool finished) {
 static int finish(struct check *check, int r) {
     note_signal(check);
     clean_up(check, r == 0);
+    report_quiet(&check->report); /* a line of the log doesn't begin behind it */
     if (r == -EINTR) {
         log_line(check->log, LOG_LEVEL_ERROR, "check of %s ended by signal %d", check->options->identity,
                  check->signal);

@@ -334,6 +334,9 @@ def test_progress_is_shown_on_a_terminal_only(launch, store, tmp_path):
         terminal.wait_for("ended 0")
         terminal.type(f"{launch.binary} check -q --rounds 6 --writers 4 >out; echo ended $?\n")
         assert "race" not in terminal.wait_for("ended 0").split("echo ended", 1)[1]
+        terminal.type("export AWS_ACCESS_KEY_ID=a AWS_SECRET_ACCESS_KEY=b\n")
+        terminal.type(f"{launch.binary} check -b closed --endpoint-url http://127.0.0.1:1; echo ended $?\n")
+        assert "...\r\x1b[Kleaderexec: " in terminal.wait_for("ended 125")
     finally:
         terminal.close()
     assert (tmp_path / "out").read_text().startswith("ok ")
