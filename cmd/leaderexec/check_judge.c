@@ -94,6 +94,11 @@ void judge_race(struct finding *finding, const struct tally *tally, int writers,
     (void)text_format(what, sizeof what, "%d writers at once%s", writers, gateways);
     if (tally_bad(tally) > 0 || tally->undecided == tally->rounds) {
         judge_bad(finding, "race", tally, what);
+    } else if (tally->unknown > tally->rounds * writers / 2) {
+        finding_set(
+            finding, "race", FINDING_WARN,
+            "%s: most answers said neither yes nor no (%d of %d), so this was hardly a race; try fewer --writers", what,
+            tally->unknown, tally->rounds * writers);
     } else {
         finding_set(finding, "race", FINDING_OK, "%s: one winner in each of %d rounds%s", what,
                     tally->rounds - tally->undecided, doubt);
@@ -113,6 +118,8 @@ void judge_visibility(struct finding *finding, const struct visibility *seen) {
                     " ms: use another store%s%s",
                     seen->slots, seen->never_read, seen->never_listed, seen->latest_ms,
                     seen->trouble[0] != '\0' ? "; " : "", seen->trouble);
+    } else if (seen->slots == 0) {
+        finding_set(finding, "visible", FINDING_WARN, "isn't known: no write for it was answered with yes");
     } else if (late > 0) {
         /* Safe (the design bears reads that are stale by less than the retention), and it makes elections slower. */
         finding_set(finding, "visible", FINDING_WARN,
@@ -161,10 +168,20 @@ void judge_speed(struct finding *finding, struct samples *writes, int64_t ttl_ms
     int64_t p50_ns = samples_percentile(writes, 50), p99_ns = samples_percentile(writes, 99);
     int64_t advised_ms = advised_ttl_ms(p99_ns);
     char ttl[32], advised[32], timeout[32];
+    if (writes->count == 0) {
+        finding_set(finding, "round-trip", FINDING_WARN, "isn't known: no write for it was answered with yes");
+        return;
+    }
     text_format_duration(ttl, sizeof ttl, ttl_ms);
     text_format_duration(advised, sizeof advised, advised_ms);
     text_format_duration(timeout, sizeof timeout, request_timeout_ms);
-    if (p50_ns >= request_timeout_ms * NS_PER_MS) {
+    if (p99_ns >= request_timeout_ms * NS_PER_MS && ttl_ms >= advised_ms) {
+        bool never = p50_ns >= request_timeout_ms * NS_PER_MS;
+        finding_set(finding, "round-trip", never ? FINDING_FAIL : FINDING_WARN,
+                    "a write takes %.1f ms (p99 %.1f ms), and --request-timeout is %s: %s; leave it out, for TTL/6",
+                    ms_of(p50_ns), ms_of(p99_ns), timeout,
+                    never ? "no lease would be renewed" : "some renewals would be sent twice");
+    } else if (p50_ns >= request_timeout_ms * NS_PER_MS) {
         finding_set(finding, "round-trip", FINDING_FAIL,
                     "a write takes %.1f ms (p99 %.1f ms), and --request-timeout is %s: at --ttl %s no lease would be "
                     "renewed; use --ttl %s or more",
@@ -286,7 +303,13 @@ void judge_versioning(struct finding *finding, const struct versioning_seen *see
                     "ExpiredObjectDeleteMarker true, and no other Expiration",
                     folder);
     } else if (reads && seen->versioning == S3_VERSIONING_SUSPENDED) {
-        finding_set(finding, "versioning", FINDING_OK, "suspended: it deletes as if off");
+        /* AWS: a DELETE then takes the object and leaves a marker. */
+        finding_set(finding, "versioning", seen->old_versions_rule ? FINDING_OK : FINDING_WARN,
+                    "suspended: each slot that is trimmed may leave a delete marker%s",
+                    seen->old_versions_rule
+                        ? ", and a lifecycle rule is there for old versions"
+                        : "; a lifecycle rule with Expiration ExpiredObjectDeleteMarker true and no "
+                          "other Expiration removes them");
     } else if (reads) {
         finding_set(finding, "versioning", FINDING_OK, "off");
     } else if (seen->known == SETTING_FAILED) {

@@ -127,8 +127,9 @@ int probe_writes(struct crew *crew, int64_t *next, int slots, struct samples *wr
         struct log_answer answer;
         int64_t took_ns;
         r = crew_append(crew, 0, (*next)++, &answer, &took_ns);
-        /* One without an answer took at least so long. */
-        if (r == 0) samples_add(writes, took_ns);
+        /* One without an answer took at least so long; one that was turned away at once tells nothing of writes. */
+        bool written = r == 0 && (answer.outcome == OUTCOME_DONE || answer.outcome == OUTCOME_EXISTS);
+        if (written || (r == 0 && took_ns >= CREW_TIMEOUT_MS * NS_PER_MS)) samples_add(writes, took_ns);
     }
     return r;
 }

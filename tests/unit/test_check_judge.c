@@ -85,6 +85,9 @@ static void doubt_is_told_and_nothing_but_doubt_fails(void **state) {
     judge_race(&finding, &tally, 16, 1);
     assert_says(FINDING_OK, "one winner in each of 47 rounds (60 answers said neither yes nor no)");
     assert_true(figure("winners_mean") == 1.0);
+    tally = (struct tally){.rounds = 50, .unknown = 750, .winners = 50};
+    judge_race(&finding, &tally, 16, 1);
+    assert_says(FINDING_WARN, "(750 of 800), so this was hardly a race");
     tally = (struct tally){.rounds = 50, .undecided = 50, .unknown = 800};
     judge_race(&finding, &tally, 16, 1);
     assert_says(FINDING_FAIL, "none of 50 rounds could be decided");
@@ -106,6 +109,8 @@ static void late_reads_are_safe_and_slow(void **state) {
     assert_says(FINDING_FAIL, "1 weren't listed");
     judge_visibility(&finding, &(struct visibility){.slots = 1, .never_read = 1, .trouble = "it isn't sorted"});
     assert_says(FINDING_FAIL, "use another store; it isn't sorted");
+    judge_visibility(&finding, &(struct visibility){.slots = 0, .lists = true});
+    assert_says(FINDING_WARN, "isn't known");
 }
 
 static void percentiles_are_values_that_were_seen(void **state) {
@@ -153,6 +158,16 @@ static void a_ttl_is_held_against_the_round_trip(void **state) {
     assert_says(FINDING_WARN, "use 10s or more");
     judge_speed(&finding, &samples, 2000, 333);
     assert_says(FINDING_FAIL, "no lease would be renewed; use --ttl 10s or more");
+    samples.count = 0;
+    judge_speed(&finding, &samples, 30000, 5000);
+    assert_says(FINDING_WARN, "isn't known");
+    samples = all_of(80);
+    judge_speed(&finding, &samples, 30000, 50); /* a longer TTL wouldn't help */
+    assert_says(FINDING_FAIL, "--request-timeout is 50ms: no lease would be renewed; leave it out");
+    samples = all_of(20);
+    samples_add(&samples, 60 * NS_PER_MS);
+    judge_speed(&finding, &samples, 30000, 50);
+    assert_says(FINDING_WARN, "some renewals would be sent twice");
 }
 
 static void clocks_apart_are_told_by_what_minds_it(void **state) {
@@ -207,7 +222,7 @@ static void versioning_is_judged_by_setting_and_by_answers(void **state) {
     assert_says(FINDING_OK, "no such setting");
     seen = (struct versioning_seen){.known = SETTING_READ, .versioning = S3_VERSIONING_SUSPENDED};
     judge_versioning(&finding, &seen, FOLDER);
-    assert_says(FINDING_OK, "suspended");
+    assert_says(FINDING_WARN, "may leave a delete marker; a lifecycle rule");
 }
 
 static void retention_and_expiry_are_warned_of(void **state) {

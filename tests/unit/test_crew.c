@@ -241,6 +241,9 @@ static void a_slot_that_shows_late_is_seen_late(void **state) {
     assert_int_equal(probe_writes(&crew, &slot, 10, &writes), 0);
     assert_int_equal(writes.count, 15);
     assert_int_equal(slot, 16);
+    world.mode = LOSES_ANSWERS; /* at once */
+    assert_int_equal(probe_writes(&crew, &slot, 10, &writes), 0);
+    assert_int_equal(writes.count, 15);
 }
 
 static void a_slot_that_never_shows_ends_the_looking(void **state) {
