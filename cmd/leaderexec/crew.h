@@ -25,7 +25,8 @@ struct crew {
     unsigned asked;   /* so many requests were made */
 };
 
-/* Closes all stores, whatever is under way. May be called again. */
+/* Closes the stores, with whatever is under way in them; whether those writes come to be isn't known. Harmless twice.
+ */
 void crew_close(struct crew *crew);
 
 /* Has writer who send request (whose id, lane and timeout are set here) and waits for the answer, which came took_ns

@@ -60,7 +60,7 @@ int place_settings(struct place *place, struct report *report, int64_t seq, char
  * why, whatever is returned. */
 int place_clean(struct place *place, int64_t last, char *reason);
 
-/* Wipes and frees; what is left in the place stays there. */
+/* Frees place and wipes the keys that it had; what was written stays (see place_clean()). NULL is fine. */
 void place_close(struct place *place);
 
 #endif

@@ -220,8 +220,9 @@ static int clean(struct place *place, int64_t last, char *reason) {
     reason[0] = '\0';
     int r = bucket->versioned ? s3_place_purge(bucket, &purged, why_old) : 0;
     if (r == 0) r = empty_folder(place, last, &gone, why);
-    if (r == 0 && bucket->versioned) r = s3_place_purge(bucket, &purged, why_old); /* delete markers */
-    if (r == 0 && gone && purged) return 0;
+    /* Delete markers, but not where they hide what must stay: that would be listed again. */
+    if (r == 0 && bucket->versioned && purged) r = s3_place_purge(bucket, &purged, why_old);
+    if (r == 0 && gone && purged && why_old[0] == '\0') return 0;
     (void)text_format(reason, TEXT_REASON_SIZE, "something is left below %.100s: %.380s", bucket->folder,
                       r == -EINTR ? "interrupted"
                       : r != 0    ? strerror(-r)

@@ -38,7 +38,8 @@ bool s3_place_is_denial(const struct s3_response *response);
 /* As place_settings(). */
 int s3_place_settings(struct place *place, struct report *report, int64_t seq, char *reason);
 
-/* Deletes all versions below the check's folder for good. *allowed: it was; else reason says why not. Returns as
+/* Deletes all versions below the check's folder for good. *allowed: it was; else reason says why not. A reason all
+ * the same: what is listed isn't what was asked for, and some may be left. Returns as
  * s3_place_ask(). */
 int s3_place_purge(struct s3_place *bucket, bool *allowed, char *reason);
 

@@ -195,6 +195,6 @@ int s3_place_purge(struct s3_place *bucket, bool *allowed, char *reason) {
         (void)text_format(reason, TEXT_REASON_SIZE, "its list of versions has keys that aren't below %.300s",
                           bucket->folder);
     }
-    *allowed = !purge.denied && !purge.foreign;
+    *allowed = !purge.denied;
     return r;
 }

@@ -20,7 +20,7 @@ struct report {
     bool showing; /* something that the next line must wipe away */
 };
 
-/* An empty one. json: nothing is printed before report_end(); quiet: no progress. */
+/* json: print all in the end, as one object. quiet: no progress, on a terminal either. Needs no undoing. */
 void report_init(struct report *report, bool json, bool quiet);
 
 /* A finding for the caller to fill, then to print with report_print(). One too many takes the last one's place. */

@@ -21,7 +21,7 @@ struct s3_command {
 
 enum s3_command_state { S3_COMMAND_BUSY, S3_COMMAND_DONE };
 
-/* None under way. */
+/* Nothing is under way afterwards; undo with s3_command_cancel(). */
 void s3_command_init(struct s3_command *command);
 
 /* Runs line with environment. Returns 0 or -errno. */

@@ -76,7 +76,7 @@ struct s3_fetch {
     char passed[TEXT_REASON_SIZE]; /* who was passed over, and why */
 };
 
-/* config must outlive fetch. */
+/* config is borrowed and must outlive fetch. Undo with s3_fetch_deinit(), which wipes what was found. */
 void s3_fetch_init(struct s3_fetch *fetch, const struct s3_config *config);
 
 /* Starts from the first provider, with the files read again. */

@@ -65,7 +65,7 @@ def test_a_good_store_passes_and_nothing_is_left(leaderexec, store):
     if store.kind == "directory":
         assert not os.path.exists(store.folder)
     else:
-        assert "OWNE...0000" in found["credentials"][1] and "ownersecret" not in run.out()
+        assert "****0000" in found["credentials"][1] and "ownersecret" not in run.out()
 
 
 def test_json_says_the_same_with_figures(leaderexec, store):
