@@ -35,7 +35,9 @@ def unit_tests():
     if folder is None:
         return {}
     with open(os.path.join(folder, "meson-info", "intro-tests.json")) as f:
-        return {test["name"]: test for test in json.load(f) if any(suite.endswith("unit") for suite in test["suite"])}
+        tests = [test for test in json.load(f) if any(suite.endswith("unit") for suite in test["suite"])]
+    # The children of a test with a thread of its own have that thread's memory, which nobody there can free.
+    return {test["name"]: test for test in tests if test["name"] != "command"}
 
 
 def pytest_generate_tests(metafunc):
