@@ -5,8 +5,7 @@
 
 static int64_t poll_delay_ns(const struct step *s) {
     const struct election *e = s->e;
-    bool behind_hold = e->head.known && e->head.slot.kind == SLOT_ENTRY && e->head.slot.record.kind == RECORD_HOLD;
-    int64_t poll_ns = behind_hold ? HOLD_POLL_NS : e->config.poll_ns;
+    int64_t poll_ns = head_is_hold(&e->head) ? HOLD_POLL_NS : e->config.poll_ns;
     return poll_ns - poll_ns / 10 + jitter_ns(s, poll_ns / 5); /* +-10 % */
 }
 
