@@ -14,9 +14,7 @@
 
 #include <cmocka.h>
 
-#include "base/environment.h"
 #include "base/text.h"
-#include "holds.h"
 #include "option_table.h"
 #include "options.h"
 
@@ -526,27 +524,6 @@ static void readme_and_manual_say_every_option(void **state) {
     free(manual);
 }
 
-static void a_lock_that_we_run_under_is_known(void **state) {
-    (void)state;
-    const char *const *none = VARIABLES("A=b");
-    assert_false(holds_contains((char *const *)none, "s3://bucket/locks/leader"));
-    char **once = holds_add((char *const *)none, "s3://bucket/locks/leader");
-    assert_non_null(once);
-    assert_true(holds_contains(once, "s3://bucket/locks/leader"));
-    assert_false(holds_contains(once, "s3://bucket/locks/lead"));
-    assert_false(holds_contains(once, "s3://bucket/locks/leader2"));
-    char **twice = holds_add(once, "file:/x/locks/y");
-    assert_non_null(twice);
-    assert_true(holds_contains(twice, "s3://bucket/locks/leader"));
-    assert_true(holds_contains(twice, "file:/x/locks/y"));
-    assert_string_equal(environment_get(twice, "LEADEREXEC_HOLDS"), "s3://bucket/locks/leader file:/x/locks/y");
-    assert_string_equal(environment_get(twice, "A"), "b");
-    assert_string_equal(twice[0], "A=b");
-    assert_null(twice[2]);
-    free(twice);
-    free(once);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_those_of_the_manual),
@@ -575,7 +552,6 @@ int main(void) {
         cmocka_unit_test(help_and_version_need_nothing_else),
         cmocka_unit_test(help_fits_a_screen_and_names_every_option),
         cmocka_unit_test(readme_and_manual_say_every_option),
-        cmocka_unit_test(a_lock_that_we_run_under_is_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
