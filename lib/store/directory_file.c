@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "store/directory_error.h"
 
 #define TEMPORARY_PREFIX ".leaderexec-"
 #define TEMPORARY_SUFFIX ".tmp"
@@ -65,9 +66,10 @@ static int link_fresh(int folder_fd, const struct fresh *fresh, const char *name
     return linkat(AT_FDCWD, path, folder_fd, name, AT_SYMLINK_FOLLOW) == 0 ? 0 : -errno;
 }
 
-/* These say that nothing was linked, and perhaps only that /proc isn't there or its links can't be followed. */
-static bool is_worth_a_name(int error) {
-    return error == -ENOENT || error == -EXDEV || error == -EPERM || error == -EACCES;
+/* Nothing was linked: and perhaps only because /proc isn't there, its links can't be followed, or the disk can't give a
+ * name to a file that had none. A disk that was found broken in the middle of it (EROFS) leaves it open. */
+static bool is_unlinked(int error) {
+    return error == -ENOENT || (error != 0 && error != -EROFS && !directory_error_passes(-error));
 }
 
 /* NOLINTNEXTLINE(misc-no-recursion): once, for then it has a name */
@@ -80,11 +82,11 @@ static int create(int folder_fd, const char *name, const char *body, size_t leng
     if (error == 0) {
         *linked = true;
         error = link_fresh(folder_fd, &fresh, name);
-        if (is_worth_a_name(error)) *linked = false;
+        if (is_unlinked(error)) *linked = false;
     }
     bool had_name = fresh.name[0] != '\0';
     close_fresh(folder_fd, &fresh);
-    if (!had_name && is_worth_a_name(error)) return create(folder_fd, name, body, length, true, linked);
+    if (!had_name && is_unlinked(error)) return create(folder_fd, name, body, length, true, linked);
     return error;
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "store/directory_error.h"
 #include "store/directory_file.h"
 #include "store/key.h"
 
@@ -19,36 +20,14 @@
 
 /* --- what to say --- */
 
-static const char *advice(int error) {
-    switch (error) {
-    case EACCES:
-        return ": this user needs to read, write and search that folder";
-    case EPERM:
-        return ": not allowed to this user, or the disk knows no hard links";
-    case ENOTDIR:
-        return ": file:DIR must name a folder, or one that can be made";
-    case EROFS:
-        return ": mount it writable, or choose another folder";
-    case ENAMETOOLONG:
-        return ": choose a shorter folder, prefix or lock name";
-    default:
-        return "";
-    }
-}
-
-static bool is_refusal(int error) {
-    return error == EACCES || error == EPERM || error == EROFS || error == ENOTDIR || error == ELOOP ||
-           error == ENAMETOOLONG;
-}
-
 static void fail_with(struct log_answer *answer, enum outcome outcome, int error, const char *tried, const char *path) {
     answer->outcome = outcome;
     (void)text_format(answer->reason, sizeof answer->reason, "can't %s %s: %s%s", tried, path, strerror(error),
-                      advice(error));
+                      directory_error_advice(error));
 }
 
 static void fail(struct log_answer *answer, int error, const char *tried, const char *path) {
-    fail_with(answer, is_refusal(error) ? OUTCOME_REFUSED : OUTCOME_UNKNOWN, error, tried, path);
+    fail_with(answer, directory_error_passes(error) ? OUTCOME_UNKNOWN : OUTCOME_REFUSED, error, tried, path);
 }
 
 /* --- the folder --- */

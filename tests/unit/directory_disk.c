@@ -48,6 +48,8 @@ int linkat(int from_fd, const char *from, int to_fd, const char *to, int flags) 
         errno = ENOENT;
         return -1;
     }
+    errno = disk.no_link_errno;
+    if (errno != 0) return -1;
     int result = (int)syscall(SYS_linkat, from_fd, from, to_fd, to, flags);
     if (result != 0 || disk.link_errno == 0) return result;
     errno = disk.link_errno;

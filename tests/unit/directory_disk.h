@@ -17,6 +17,7 @@ struct disk {
     int fsync_errno;        /* of files */
     int folder_fsync_errno; /* of folders */
     int link_errno;         /* after the link was made */
+    int no_link_errno;      /* no link is made */
     bool no_proc;           /* /proc/self/fd can't be followed */
     bool no_tmpfile;        /* O_TMPFILE isn't known */
     bool unkillable;        /* workers don't die */

@@ -93,6 +93,23 @@ static void a_link_whose_answer_is_lost_is_unknown_and_then_exists(void **state)
     }
 }
 
+/* Waiting won't help: a disk without hard links says so in many ways. */
+static void a_disk_that_makes_no_links_is_refused_with_what_to_do(void **state) {
+    struct fixture *fixture = *state;
+    static const int errors[] = {EPERM, EACCES, EOPNOTSUPP, ENOSYS, EXDEV, EMLINK, EROFS, EINVAL};
+    for (size_t i = 0; i < 2 * sizeof errors / sizeof *errors; i++) {
+        disk.no_tmpfile = i % 2 == 0;
+        disk.no_link_errno = errors[i / 2];
+        struct log_answer answer = ask(fixture->store, an_append(1));
+        bool certain = errors[i / 2] != EROFS; /* which may come after the link */
+        assert_int_equal(answer.outcome, certain ? OUTCOME_REFUSED : OUTCOME_UNKNOWN);
+        assert_non_null(strstr(answer.reason, strerror(errors[i / 2])));
+        assert_int_equal(count_names(fixture->folder), 0);
+    }
+    disk.no_link_errno = EOPNOTSUPP;
+    assert_non_null(strstr(ask(fixture->store, an_append(1)).reason, "another file system"));
+}
+
 static void a_slot_that_a_power_cut_might_take_is_unknown(void **state) {
     struct fixture *fixture = *state;
     append_all(fixture, 1, 1);
@@ -350,6 +367,7 @@ int main(void) {
     static const struct CMUnitTest tests[] = {
         STORE_TEST(a_write_that_fails_is_unknown_and_leaves_nothing),
         STORE_TEST(a_link_whose_answer_is_lost_is_unknown_and_then_exists),
+        STORE_TEST(a_disk_that_makes_no_links_is_refused_with_what_to_do),
         STORE_TEST(a_slot_that_a_power_cut_might_take_is_unknown),
         STORE_TEST(it_works_without_proc_and_without_files_that_have_no_name),
         STORE_TEST(a_killed_append_leaves_a_whole_slot_or_none),
