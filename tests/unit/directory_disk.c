@@ -27,15 +27,20 @@
 
 struct disk disk;
 
-/* Shared with the workers: which of them hangs in fsync(2). */
-static volatile pid_t *hanging;
+/* Shared with the workers. */
+static volatile struct {
+    pid_t hanging;      /* which of them hangs in fsync(2) */
+    int64_t listing_ms; /* when the last slow listing began, wall clock */
+} *seen;
 
-pid_t disk_hanging(void) { return *hanging; }
+pid_t disk_hanging(void) { return seen->hanging; }
+
+int64_t disk_listing_ms(void) { return seen->listing_ms; }
 
 int fsync(int fd) {
     struct stat status;
     while (disk.fsync_hangs) {
-        *hanging = (pid_t)syscall(SYS_getpid);
+        seen->hanging = (pid_t)syscall(SYS_getpid);
         (void)pause();
     }
     if (fstat(fd, &status) != 0) return -1;
@@ -67,6 +72,10 @@ int openat64(int fd, const char *path, int flags, ...) {
         errno = EOPNOTSUPP;
         return -1;
     }
+    if (disk.listing_takes_ms > 0 && strcmp(path, ".") == 0 && (flags & O_TMPFILE) != O_TMPFILE) {
+        seen->listing_ms = clock_wall_ms();
+        (void)usleep(disk.listing_takes_ms * 1000);
+    }
     return (int)syscall(SYS_openat, fd, path, flags, mode);
 }
 
@@ -82,9 +91,9 @@ int set_up(void **state) {
     struct fixture *fixture = calloc(1, sizeof *fixture);
     char reason[TEXT_REASON_SIZE];
     memset(&disk, 0, sizeof disk);
-    if (hanging == NULL)
-        hanging = mmap(NULL, sizeof *hanging, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (hanging == MAP_FAILED || fixture == NULL) return -1;
+    if (seen == NULL)
+        seen = mmap(NULL, sizeof *seen, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (seen == MAP_FAILED || fixture == NULL) return -1;
     (void)text_copy(fixture->root, sizeof fixture->root, "/tmp/leaderexec-directory-XXXXXX");
     if (mkdtemp(fixture->root) == NULL || chmod(fixture->root, 0755) != 0) return -1;
     (void)text_format(fixture->directory, sizeof fixture->directory, "%s/bucket", fixture->root);

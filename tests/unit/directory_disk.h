@@ -21,6 +21,7 @@ struct disk {
     bool no_proc;           /* /proc/self/fd can't be followed */
     bool no_tmpfile;        /* O_TMPFILE isn't known */
     bool unkillable;        /* workers don't die */
+    unsigned listing_takes_ms;
 };
 
 extern struct disk disk;
@@ -38,6 +39,9 @@ int tear_down(void **state);
 
 /* The process that hung in fsync(2) last. */
 pid_t disk_hanging(void);
+
+/* When the last listing began that had to take its time, by the wall clock. */
+int64_t disk_listing_ms(void);
 
 /* Submits request on its lane; one without a timeout gets TIMEOUT_MS. */
 void submit(struct store *store, struct log_request request);

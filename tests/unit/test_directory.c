@@ -133,6 +133,16 @@ static void a_folder_without_permission_is_refused(void **state) {
     assert_refused(fixture->store, a_trim(3, 0));
 }
 
+static void a_listings_date_is_from_before_its_names(void **state) {
+    struct fixture *fixture = *state;
+    append_all(fixture, 1, 1);
+    disk.listing_takes_ms = 100; /* the head was seen then, and is no older than that */
+    struct log_answer answer = ask(fixture->store, a_listing());
+    assert_int_equal(answer.outcome, OUTCOME_DONE);
+    assert_true(answer.listing.date_ms > 0);
+    assert_true(disk_listing_ms() > 0 && answer.listing.date_ms <= disk_listing_ms());
+}
+
 static void a_read_only_folder_is_listed_but_has_no_clock(void **state) {
     struct fixture *fixture = *state;
     append_all(fixture, 1, 3);
@@ -268,6 +278,7 @@ int main(void) {
         STORE_TEST(names_that_are_no_folder_are_refused_when_it_is_opened),
         STORE_TEST(a_file_in_place_of_the_folder_is_refused),
         STORE_TEST(a_folder_without_permission_is_refused),
+        STORE_TEST(a_listings_date_is_from_before_its_names),
         STORE_TEST(a_read_only_folder_is_listed_but_has_no_clock),
         STORE_TEST(a_place_where_nothing_can_be_made_is_refused),
         STORE_TEST(only_names_of_slots_count),

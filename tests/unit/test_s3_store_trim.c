@@ -85,6 +85,23 @@ static void trimming_stops_where_it_may_not_delete(void **state) {
     assert_line(answer.reason, "s3:DeleteObject");
 }
 
+static void what_may_not_be_deleted_is_asked_for_again(void **state) {
+    struct fixture *f = *state;
+    for (int trim = 0; trim < 2; trim++) {
+        submit(f, LOG_LANE_TRIM, LOG_TRIM, 1000, NULL);
+        tell_the_time(f);
+        struct server_request *listing = await_request(f);
+        /* Slot 50 is asked for, whether nothing is known of it or that it was there. */
+        assert_line(listing->text, trim == 0 ? "&start-after=locks%2Fleader%2F999999999598-401 HTTP"
+                                             : "&start-after=locks%2Fleader%2F999999999549-450 HTTP");
+        server_answer(&f->server, listing, "200 OK", DATE,
+                      LIST("false", SLOT("999999999948-51", "5")
+                                        OBJECT(FOLDER "999999999949-50", "5", OLD)));
+        server_answer(&f->server, await_request(f), "403 Forbidden", "", ERROR("AccessDenied"));
+        assert_int_equal(await_answer(f).outcome, OUTCOME_REFUSED);
+    }
+}
+
 int main(void) {
     signal(SIGPIPE, SIG_IGN);
     /* The machine's proxies aren't part of the test. */
@@ -96,6 +113,7 @@ int main(void) {
         CASE(trimming_deletes_old_slots_from_the_oldest_up),
         CASE(the_next_trim_begins_where_the_last_one_ended),
         CASE(trimming_stops_where_it_may_not_delete),
+        CASE(what_may_not_be_deleted_is_asked_for_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -102,12 +102,15 @@ static void the_oldest_go_first_and_only_what_is_old(void **state) {
     assert_int_equal(bucket.pages, 1);
 }
 
-static void a_young_log_is_left_alone(void **state) {
+static void a_young_log_is_left_alone_and_found_again(void **state) {
     (void)state;
-    struct bucket bucket = {.first = 1, .head = 3000};
-    struct trim trim;
-    assert_int_equal(run(&trim, &bucket, 1, 400), TRIM_DELETE);
-    assert_int_equal(trim.count, 0);
+    for (int64_t first = 1; first <= 2001; first += 500) {
+        struct bucket bucket = {.first = first, .head = first + 2999};
+        struct trim trim;
+        assert_int_equal(run(&trim, &bucket, 1, 400), TRIM_DELETE);
+        assert_int_equal(trim.count, 0);
+        assert_true(trim.floor <= first); /* what is kept isn't behind the next trim */
+    }
 }
 
 static void newest_two_stay(bool heeds_start_after) {
@@ -254,7 +257,7 @@ static void a_plus_in_a_folders_name_may_come_back_as_a_space(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_oldest_go_first_and_only_what_is_old),
-        cmocka_unit_test(a_young_log_is_left_alone),
+        cmocka_unit_test(a_young_log_is_left_alone_and_found_again),
         cmocka_unit_test(the_newest_two_stay_however_old),
         cmocka_unit_test(the_newest_two_stay_where_more_is_listed_than_was_asked_for),
         cmocka_unit_test(at_most_as_many_as_asked_are_chosen),
