@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/environment.h"
 #include "bucket.h"
 #include "election/election.h"
 #include "election/lease.h"
@@ -18,7 +19,9 @@
 #include "journal.h"
 #include "notices.h"
 #include "options.h"
+#include "process/child.h"
 #include "process/keeper.h"
+#include "process/program.h"
 #include "store/store.h"
 
 #define LOOK_TIMEOUT_NS (10 * NS_PER_S)
@@ -26,6 +29,7 @@
 
 struct run {
     const struct options *options;
+    char *const *environment;
     struct journal journal;
     struct keeper keeper;
     struct store *store;
@@ -167,10 +171,11 @@ static int step(struct run *run, struct election_event *event) {
     return error;
 }
 
-static void tell_exec_failure(struct run *run, const struct keeper_event *event) {
-    if (event->exec_errno == 0) return;
-    log_line(&run->journal.log, LOG_LEVEL_ERROR, "can't run %s: %s", run->options->command[0],
-             strerror(event->exec_errno));
+static void tell_exec_failure(struct run *run, int exec_errno) {
+    char reason[TEXT_REASON_SIZE];
+    const char *path = environment_get(run->environment, "PATH");
+    program_explain(reason, run->options->command[0], path != NULL ? path : CHILD_DEFAULT_PATH, exec_errno);
+    log_line(&run->journal.log, LOG_LEVEL_ERROR, "%s", reason);
 }
 
 /* What signals, guard and command have to say. Returns 0 or -errno. */
@@ -198,13 +203,13 @@ static int take_keeper_events(struct run *run, struct instant now) {
             event.signal = heard.signal;
             break;
         case KEEPER_GONE:
-            tell_exec_failure(run, &heard);
             event.type = ELECTION_CHILD_GONE;
             event.child_exit_code = heard.exit_code;
             event.child_end = (enum child_end)heard.end;
             break;
         }
         error = step(run, &event);
+        if (event.type == ELECTION_CHILD_GONE && heard.exec_errno != 0) tell_exec_failure(run, heard.exec_errno);
         if (error < 0) return error;
     }
     return 0;
@@ -315,7 +320,7 @@ static void close_run(struct run *run) {
 }
 
 int run_command(const struct options *options, char *const *environment) {
-    struct run run = {.options = options, .timer = -1, .exit_code = EXIT_OWN_FAILURE};
+    struct run run = {.options = options, .environment = environment, .timer = -1, .exit_code = EXIT_OWN_FAILURE};
     char reason[TEXT_REASON_SIZE];
     journal_init(&run.journal, options);
     run.content.kind = SLOT_VACANCY;

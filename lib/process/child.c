@@ -12,10 +12,10 @@
 
 #include "base/text.h"
 #include "process/descriptors.h"
+#include "process/program.h"
 
 #define TOKEN_TEXT_SIZE 24
 #define TOKEN_PREFIX    CHILD_TOKEN_VARIABLE "="
-#define DEFAULT_PATH    "/bin:/usr/bin" /* execvp(3) without a PATH */
 
 static size_t count_of(char *const *list) {
     size_t count = 0;
@@ -54,7 +54,7 @@ static int prepare_environment(struct child *child, char *const *environment) {
     child->token = variable + strlen(TOKEN_PREFIX);
     child->environment[count_of(child->environment)] = variable;
 
-    child->path = DEFAULT_PATH;
+    child->path = CHILD_DEFAULT_PATH;
     for (char **variable_at = child->environment; *variable_at != NULL; variable_at++) {
         if (strncmp(*variable_at, "PATH=", 5) != 0) continue;
         child->path = *variable_at + 5;
@@ -103,7 +103,7 @@ void child_deinit(struct child *child) {
 /* Only comes back with why it failed. */
 static int try_program(const struct child *child, char *program) {
     (void)execve(program, child->arguments, child->environment);
-    if (errno != ENOEXEC) return errno;
+    if (errno != ENOEXEC || !program_is_script(program)) return errno;
     child->shell_arguments[1] = program;
     (void)execve(_PATH_BSHELL, child->shell_arguments, child->environment);
     return errno;

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #define CHILD_TOKEN_VARIABLE "LEADEREXEC_TOKEN"
+#define CHILD_DEFAULT_PATH   "/bin:/usr/bin" /* where a program is looked for without a PATH, as by execvp(3) */
 
 /* As a shell reports them. */
 #define CHILD_EXIT_CANNOT_RUN 126

@@ -1,7 +1,9 @@
 """Exit codes: the command's own where it ran, one clear line where it couldn't."""
 
 import os
+import platform
 import signal
+import struct
 import time
 
 import pytest
@@ -40,6 +42,38 @@ def test_a_command_that_cant_be_run_gives_126(leaderexec, tmp_path):
     run = leaderexec(*FAST, "--", str(tmp_path / "job"))
     assert run.wait() == 126
     assert "job" in one_line(run)
+
+
+def elf(machine, interpreter=b"/no/such/loader\0"):
+    """A program for that machine: as little of one as the kernel looks at before it looks for the loader."""
+    header = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\x02\x01\x01", 2, machine, 1, 0x400000, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+    return header + struct.pack("<IIQQQQQQ", 3, 4, 120, 0, 0, len(interpreter), len(interpreter), 1) + interpreter
+
+
+EM_X86_64, EM_AARCH64 = 62, 183
+OURS, OTHER = (EM_X86_64, EM_AARCH64) if platform.machine() == "x86_64" else (EM_AARCH64, EM_X86_64)
+
+
+@pytest.mark.parametrize(
+    "content, code, says",
+    [
+        (elf(OTHER), 126, "on this machine"),
+        (b"\0binary", 126, "on this machine"),
+        (elf(OURS), 127, "the loader that it names"),
+        (b"#!/no/such/interpreter -x\necho no\n", 127, "its interpreter /no/such/interpreter isn't there"),
+        (b"#!/bin/sh\r\necho no\r\n", 127, "CRLF"),
+    ],
+    ids=["other machine", "binary", "no loader", "no interpreter", "CRLF"],
+)
+@pytest.mark.parametrize("by_path", [False, True])
+def test_a_program_that_cant_be_run_says_what_it_lacks(leaderexec, tmp_path, content, code, says, by_path):
+    job = tmp_path / "odd-job"
+    job.write_bytes(content)
+    job.chmod(0o755)
+    env = {"PATH": f"/usr/bin:{tmp_path}:/bin"} if by_path else None
+    run = leaderexec(*FAST, "--", "odd-job" if by_path else str(job), env=env)
+    assert run.wait() == code
+    assert says in one_line(run) and "odd-job" in one_line(run), run.err()
 
 
 @pytest.mark.parametrize(
