@@ -47,6 +47,7 @@ static char **copy_list(char *const *list, size_t extra) {
 static int prepare_environment(struct child *child, char *const *environment) {
     child->environment = copy_list(environment, 1);
     if (child->environment == NULL) return -ENOMEM;
+    if (self_names_find(&child->names, child->environment, child->origin.leaderexec) != 0) return -ENOMEM;
     size_t size = strlen(TOKEN_PREFIX) + TOKEN_TEXT_SIZE;
     char *variable = calloc(1, size);
     if (variable == NULL) return -ENOMEM;
@@ -140,6 +141,7 @@ static int become_command(const struct child *child, pid_t guard) {
     if (child->foreground && child->shared_group != 0 && setpgid(0, child->shared_group) != 0) return errno;
     if (child->origin.chld_ignored && signal(SIGCHLD, SIG_IGN) == SIG_ERR) return errno;
     if (sigprocmask(SIG_SETMASK, &child->origin.mask, NULL) != 0) return errno;
+    self_names_write(&child->names);
     const char *name = child->arguments[0];
     if (*name == '\0') return ENOENT;
     return strchr(name, '/') != NULL ? try_program(child, child->arguments[0]) : search_program(child);

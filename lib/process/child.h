@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "process/self_names.h"
+
 #define CHILD_TOKEN_VARIABLE "LEADEREXEC_TOKEN"
 #define CHILD_DEFAULT_PATH   "/bin:/usr/bin" /* where a program is looked for without a PATH, as by execvp(3) */
 
@@ -22,6 +24,7 @@
 struct child_origin {
     sigset_t mask;
     bool chld_ignored;
+    pid_t leaderexec; /* whom LISTEN_PID and its like may name (self_names.h) */
 };
 
 /* A command ready to be started, again and again. Copies of everything, so that the originals may be overwritten. */
@@ -33,6 +36,7 @@ struct child {
     char **shell_arguments; /* for a script without an interpreter line, as execvp(3) does it */
     char **environment;
     char *token;      /* where the token is written, in one of environment */
+    struct self_names names;
     const char *path; /* PATH, in environment or the usual default */
     char *program;    /* room for a folder of PATH and the name */
     size_t program_size;

@@ -280,6 +280,28 @@ def test_the_environment_gains_the_token_and_the_lock_and_nothing_else(compariso
     assert gained["LEADEREXEC_TOKEN"].isdigit()
 
 
+@pytest.mark.parametrize("named", ["us", "another"])
+def test_what_a_service_manager_means_for_us_is_meant_for_the_command(leaderexec, named):
+    """LISTEN_PID (sockets handed over), LISTEN_PIDFDID and WATCHDOG_PID name the process that is to care."""
+    of = {"us": "$$", "another": "1"}[named]
+    start = f'LISTEN_PID={of} WATCHDOG_PID={of} LISTEN_PIDFDID=17 LISTEN_FDS=1 exec "$@"'
+    run = leaderexec(*FAST, "--", "python3", "-c", WHO_IS_MEANT, before=("sh", "-c", start, "sh"))
+    assert run.wait() == 0, run.err()
+    listen, watchdog, inode, fds, pid, own_inode = run.out().split()
+    assert fds == "1"
+    if named == "us":
+        assert listen == watchdog == pid and inode == own_inode
+    else:
+        assert (listen, watchdog, inode) == ("1", "1", "17")
+
+
+WHO_IS_MEANT = """
+import os
+names = ("LISTEN_PID", "WATCHDOG_PID", "LISTEN_PIDFDID", "LISTEN_FDS")
+print(*(os.environ[name] for name in names), os.getpid(), os.fstat(os.pidfd_open(os.getpid())).st_ino)
+"""
+
+
 def test_arguments_reach_the_command_as_they_are(comparison):
     odd = ["", " ", "two\nlines", "--ttl", "-v", "--", "*", "\xff\udcfe"]
     direct = comparison.assert_same(["printf", "<%s>", *odd])
