@@ -73,7 +73,7 @@ class Node:
     def guard(self):
         keeper = self.keeper()
         if self.known_guard is None and keeper:
-            found = [p for p in processes.children(keeper) if (processes.status(p) or [""])[0] == GUARD_NAME]
+            found = processes.children_named(keeper, GUARD_NAME)
             self.known_guard = found[0] if found else None
         return self.known_guard if keeper and self.known_guard and processes.alive(self.known_guard) else None
 

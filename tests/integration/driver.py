@@ -1,7 +1,7 @@
 """tests/tools/keeper_driver under test: starting it, its family of processes, and ways to meddle with keeper and guard.
 
-Fixtures (to be imported where they are used) are drive, open_driver and become_root. Knows of leaderexec only what the
-driver logs.
+Fixtures (to be imported where they are used) are drive, beats, open_driver and become_root. Knows of leaderexec only
+what the driver logs.
 """
 
 import contextlib
@@ -15,6 +15,7 @@ import time
 import boxes
 import processes
 import pytest
+import stores
 from processes import alive, descendants, status, wait_until
 
 NOBODY = 65534
@@ -24,6 +25,12 @@ PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT, WALL = 17, 0x4206, 0x4207, 0x4000
 def lease_clock():
     read = time.clock_gettime
     return read(time.CLOCK_MONOTONIC_RAW) + read(time.CLOCK_BOOTTIME) - read(time.CLOCK_MONOTONIC)
+
+
+def lease_times(lines):
+    """When these lines of tests/tools/child were written, by the lease clock in seconds."""
+    ahead = lease_clock() - processes.boottime()  # clocks that differ by their slewing
+    return [line.boottime_ns / 1e9 + ahead for line in lines]
 
 
 class Driven:
@@ -107,6 +114,25 @@ def all_gone(pids, timeout_s=processes.PATIENCE_S):
     """Waits until none of pids lives; returns the lease clock's time then."""
     wait_until(lambda: not any(alive(pid) for pid in pids), "the end of all", timeout_s, step_s=0.005)
     return lease_clock()
+
+
+class Beats:
+    """What tests/tools/child wrote: when the user's code ran. On a busy machine the keeper hears of its end much later."""
+
+    def __init__(self, program, path):
+        self.program, self.path = program, path
+
+    def words(self, *options):
+        """Its command line."""
+        return [self.program, *map(str, options), self.path]
+
+    def lines(self):
+        return stores.lines(self.path)
+
+
+@pytest.fixture
+def beats(build, tmp_path):
+    return Beats(os.path.join(build, "tests/tools/child"), str(tmp_path / "beats"))
 
 
 FAMILY = "trap '' TERM; sleep 300 & setsid sh -c 'trap \"\" TERM; sleep 300 & setsid sleep 300 & wait; sleep 300' & wait; sleep 300"

@@ -79,6 +79,11 @@ def children(pid):
     return sorted(found, key=start_time)
 
 
+def children_named(pid, name):
+    """Those of them that have this name. One that ends meanwhile has none."""
+    return [child for child in children(pid) if (found := status(child)) and found[0] == name]
+
+
 def start_time(pid):
     try:
         with open(f"/proc/{pid}/stat") as f:

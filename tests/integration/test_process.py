@@ -14,8 +14,21 @@ import time
 import boxes
 import processes
 import pytest
-from driver import FAMILY, all_gone, drive, family, frozen, lease_clock, margin, meddled, open_driver, sh  # noqa: F401
-from processes import alive, children, command_line, descendants, status, wait_until
+from driver import (  # noqa: F401
+    FAMILY,
+    all_gone,
+    beats,
+    drive,
+    family,
+    frozen,
+    lease_clock,
+    lease_times,
+    margin,
+    meddled,
+    open_driver,
+    sh,
+)
+from processes import alive, children_named, command_line, descendants, status, wait_until
 
 # --- how a run ends ---
 
@@ -93,24 +106,23 @@ def test_everything_is_dead_before_a_stopped_keepers_lease_ends(drive):
     assert driven.run.wait() == 123
 
 
-def test_a_lease_that_isnt_renewed_ends_the_command_in_time(drive):
-    driven = drive(
-        "-t", 2000, "-k", 500, "-r", 0, "--", *sh("trap 'echo asked; exit 5' TERM; while :; do sleep 0.01; done")
-    )
+def test_a_lease_that_isnt_renewed_ends_the_command_in_time(drive, beats):
+    driven = drive("-t", 3000, "-k", 1500, "-r", 0, "--", *beats.words("-x", 5))
     assert driven.run.wait() == 123
     gone = driven.gone()
     assert (gone["end"], gone["code"]) == (1, 5)
-    left = driven.lease_end() - gone["at_ms"] / 1000
-    assert margin(2) - 0.002 < left < margin(2) + 0.5 + 0.002
-    assert driven.run.out() == "asked\n"
+    asked, ended = lease_times(line for line in beats.lines() if line.what in ("15", "end"))
+    assert driven.lease_end() - margin(3) - 1.5 - 0.002 < asked <= ended < driven.lease_end() - margin(3)
 
 
-def test_who_ignores_being_asked_is_killed_in_time(drive):
-    driven = drive("-t", 4000, "-r", 0, "--", *sh(FAMILY))
-    found = family(driven)
+def test_who_ignores_being_asked_is_killed_in_time(drive, beats):
+    driven = drive("-t", 4000, "-r", 0, "--", *beats.words("-i", "-c", 1, "-g", "-s"))
     assert driven.run.wait() == 123
-    assert driven.gone()["at_ms"] / 1000 < driven.lease_end()
-    assert not any(alive(pid) for pid in found)
+    lines = beats.lines()
+    assert {line.name for line in lines if line.what == "15"} >= {"child", "child.1"}
+    assert {line.name for line in lines} == {"child", "child.1", "child.orphan", "child.setsid"}
+    assert max(lease_times(lines)) < driven.lease_end()
+    assert not any(alive(line.pid) for line in lines)
 
 
 def test_everything_dies_when_keeper_and_guard_are_both_stopped(drive):
@@ -162,7 +174,7 @@ def test_a_stopped_guard_goes_on_when_its_keeper_dies(drive):
 def test_everything_dies_with_the_guard(drive):
     driven = drive("-q", "-t", 60000, "--", *sh(FAMILY))
     found = family(driven)
-    quiet = [pid for pid in children(driven.keeper) if status(pid)[0] == "leaderexec-io"]
+    quiet = children_named(driven.keeper, "leaderexec-io")
     assert len(quiet) == 1
     killed = lease_clock()
     os.kill(driven.guard, signal.SIGKILL)

@@ -112,12 +112,11 @@ def test_who_would_rejoin_without_a_guard_leaves_and_says_why(leaderexec, store)
 
 
 def test_a_candidate_without_a_guard_leaves(leaderexec, store):
-    holder = leaderexec(*FAST, "--", "sleep", "300")
+    patient = "--ttl", "60s", "--poll", "300ms"  # so that it is led all the time, however busy the machine is
+    holder = leaderexec(*patient, "--", "sleep", "300")
     boxes.guard_of(holder.pid)
-    run = leaderexec(*FAST, "--", "touch", "ran")
-    guard = wait_until(
-        lambda: [p for p in processes.children(run.pid) if processes.status(p)[0] == "le-guard"], "the guard"
-    )[0]
+    run = leaderexec(*patient, "--", "touch", "ran")
+    guard = wait_until(lambda: processes.children_named(run.pid, "le-guard"), "the guard")[0]
     time.sleep(1)
     os.kill(guard, signal.SIGKILL)
     assert run.wait() == 125
