@@ -56,7 +56,7 @@ int64_t backoff_ns(const struct step *s, unsigned failures, int64_t most_ns);
 /* Whether slot shows content's nonce: it is that very append. */
 bool is_ours(const struct slot *slot, const struct slot *content);
 /* Whether slot keeps the lock for us: a claim of ours (the newest or the one before), or any entry of the leadership
- * that it won. */
+ * that it won. Its token alone doesn't tell: where the log was deleted, tokens begin at 1 again. */
 bool keeps_for_us(const struct election *e, const struct slot *slot);
 
 /* head.c */

@@ -154,7 +154,8 @@ bool is_ours(const struct slot *slot, const struct slot *content) {
 bool keeps_for_us(const struct election *e, const struct slot *slot) {
     if (slot->kind != SLOT_ENTRY) return false;
     bool held = slot->record.kind == RECORD_CLAIM || slot->record.kind == RECORD_RENEW;
-    /* A token is one claim's, and e->token that of a claim that was proved ours. */
     bool claimed = is_ours(slot, &e->claim) || is_ours(slot, &e->former_claim);
-    return held && (claimed || (e->token != 0 && slot->record.token == e->token));
+    /* e->token is that of a claim that was proved ours. */
+    bool won = e->token != 0 && slot->record.token == e->token && strcmp(slot->record.node, e->config.node) == 0;
+    return held && (claimed || won);
 }

@@ -321,7 +321,7 @@ static void configure(struct contest *c, struct node *n) {
     config->conflict_exit_code = 124;
     n->drift = fuzz_number(&c->input, 2 * DRIFT_MOST) - DRIFT_MOST;
     n->clock_ahead_ns = (flags + INT64_C(1)) * 100000 * NS_PER_S;
-    (void)text_copy(config->node, sizeof config->node, "fuzzed");
+    (void)text_format(config->node, sizeof config->node, "fuzzed-%d", (int)(n - c->node));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -137,6 +137,7 @@ static void to_content(struct content *content, const struct slot *slot, int pro
     content->token = slot->record.token;
     content->ttl_ms = slot->record.ttl_ms;
     memcpy(content->nonce, slot->record.nonce, RECORD_NONCE_SIZE);
+    memcpy(content->node, slot->record.node, NODE_SIZE - 1); /* ours are shorter */
 }
 
 static void remember_sent(struct world *w, int proc, const struct election_request *r) {
@@ -243,7 +244,7 @@ static void to_slot(struct slot *slot, const struct content *content, int64_t se
     slot->record.token = content->token;
     slot->record.ttl_ms = content->ttl_ms;
     memcpy(slot->record.nonce, content->nonce, RECORD_NONCE_SIZE);
-    (void)snprintf(slot->record.node, sizeof slot->record.node, "proc %d", content->proc);
+    (void)snprintf(slot->record.node, sizeof slot->record.node, "%s", content->node);
 }
 
 static void step_answer(struct world *w, int message) {

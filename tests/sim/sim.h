@@ -17,6 +17,7 @@
 #define MACHINES_MAX 5
 #define PROCS_MAX    64
 #define NEVER        INT64_MAX
+#define NODE_SIZE    32
 #define OPERATOR     (-1) /* in place of a proc: a person at a keyboard */
 
 enum sim_exit { SIM_FINE = 0, SIM_USAGE = 2, SIM_CRASHED = 3, SIM_BROKEN_PROMISE = 4, SIM_NO_PROGRESS = 5 };
@@ -126,6 +127,7 @@ struct content {
     int64_t size, token, ttl_ms;
     uint8_t nonce[RECORD_NONCE_SIZE];
     int proc; /* who wrote it, for traces */
+    char node[NODE_SIZE];
 };
 
 struct object {
