@@ -135,7 +135,7 @@ static bool settled(struct step *s) {
     e->reported = whose;
     e->waited = true;
     if (e->config.give_up_ns != 0) return false;
-    if (head_is_stale(&e->head)) {
+    if (head_is_stale(e)) {
         if (e->give_up_ns < head_due_ns(e) + NO_WAIT_PATIENCE_NS) e->give_up_ns = head_due_ns(e) + NO_WAIT_PATIENCE_NS;
         return false;
     }

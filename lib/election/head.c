@@ -83,15 +83,17 @@ int64_t head_stale_after_ms(const struct election_head *head) {
     return (lease_with_drift_ns(head->ttl_ns) + NS_PER_MS - 1) / NS_PER_MS + STORE_CLOCK_SKEW_MS;
 }
 
-bool head_is_stale(const struct election_head *head) {
-    return head->known && !head_is_free(head) && head->date_ms > 0 && head->modified_ms > 0 &&
+bool head_is_stale(const struct election *e) {
+    const struct election_head *head = &e->head;
+    bool impatient = e->config.give_up_ns < head_over_ns(head) - head->seen_ns; /* who can wait it out waits */
+    return impatient && head->known && !head_is_free(head) && head->date_ms > 0 && head->modified_ms > 0 &&
            head->date_ms - head->modified_ms >= head_stale_after_ms(head);
 }
 
 int64_t head_due_ns(const struct election *e) {
     const struct election_head *head = &e->head;
     int64_t due_ns = head_over_ns(head);
-    if (head_is_stale(head)) {
+    if (head_is_stale(e)) {
         /* A live holder, whom only a proxy's wrong Date makes look dead, renews within TTL / 3 and one try more; give
          * it that long to show itself rather than take the lock from it. Nobody renews a hold. */
         due_ns = head->seen_ns + (is_hold(&head->slot) ? 0 : head->ttl_ns / 2);

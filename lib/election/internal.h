@@ -70,7 +70,9 @@ bool head_is_hold(const struct election_head *head);
 /* When (wait clock) the head may be claimed over by our own clock alone, and by the store's as well. */
 int64_t head_over_ns(const struct election_head *head);
 int64_t head_due_ns(const struct election *e);
-bool head_is_stale(const struct election_head *head);
+/* Whether the head is old by the store's clock and we may go by that: a newcomer whose patience is shorter than what
+ * the head has to be waited for. */
+bool head_is_stale(const struct election *e);
 int64_t head_stale_after_ms(const struct election_head *head);
 
 /* candidate.c, claim.c, holder.c: one function a state; each is called again and again until nothing changes. */
