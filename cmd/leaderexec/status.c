@@ -11,13 +11,13 @@
 #include "bucket.h"
 #include "notices.h"
 #include "options.h"
+#include "record/evict.h"
 #include "store/store.h"
 #include "verdict.h"
 
 #define LOOK_TIMEOUT_MS  INT64_C(10000)
 #define LOOK_SLACK_MS    INT64_C(1000) /* for the store to say that it timed out */
 #define LISTINGS_MOST    5             /* slots trimmed between a listing and a read: list again, so often */
-#define EVICTS_MOST      20            /* a head hidden behind more of them is taken as unreadable */
 #define STATUS_LINE_SIZE (BUCKET_IDENTITY_SIZE + 8 * 1024) /* an escaped record and the lock's name */
 
 /* Asks store one thing and waits for the answer. Returns 0, or -errno with a line in reason[TEXT_REASON_SIZE]: -EAGAIN
@@ -64,14 +64,9 @@ static int look_once(struct store *store, struct verdict *verdict, char *reason)
     int64_t seq = listing.head_seq;
     struct slot slot = {.kind = SLOT_VACANCY};
     if (!listing.empty && listing.head_size != RECORD_VACANCY_LENGTH) {
-        r = read_slot(store, seq, &slot, reason);
-        for (int i = 0; r == 0 && slot.kind == SLOT_ENTRY && slot.record.kind == RECORD_EVICT; i++) {
-            if (i == EVICTS_MOST || seq == 1) {
-                slot.kind = SLOT_UNREADABLE;
-            } else {
-                r = read_slot(store, --seq, &slot, reason);
-            }
-        }
+        do {
+            r = read_slot(store, seq, &slot, reason);
+        } while (r == 0 && evict_look_below(&slot, listing.head_seq, &seq));
     }
     if (r == 0) verdict_judge(verdict, &listing, &slot, seq);
     return r;

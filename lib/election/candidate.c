@@ -91,9 +91,9 @@ static void warn_of_unreadable(struct step *s) {
     static const struct slot unreadable = {.kind = SLOT_UNREADABLE};
     struct election *e = s->e;
     bool lasts = s->event->now.wait_ns - e->head.seen_ns >= UNREADABLE_AFTER_NS;
-    if (!lasts || e->failed_looks > 0 || e->reported == e->head.seq) return;
+    if (!lasts || e->failed_looks > 0 || e->reported == -e->head.seq) return;
     report_holder(s, REPORT_UNREADABLE, &unreadable, e->head.reading_seq);
-    e->reported = e->head.seq;
+    e->reported = -e->head.seq;
 }
 
 /* A slot that was read while watching. */
@@ -108,7 +108,9 @@ static void watched(struct step *s, const struct election_lane *l) {
         e->next_look_ns = e->head.known || l->outcome == OUTCOME_ABSENT ? now_ns + poll_delay_ns(s) : now_ns;
     } else {
         if (l->outcome == OUTCOME_UNKNOWN && !is_next) warn_of_unreadable(s);
-        e->next_look_ns = now_ns + poll_delay_ns(s);
+        /* A head that was garbled on its way once mustn't block everybody: it is read again, behind each look. */
+        e->read_again = l->outcome == OUTCOME_ABSENT && head_is_unreadable(&e->head);
+        e->next_look_ns = e->read_again ? now_ns : now_ns + poll_delay_ns(s);
     }
     e->failed_looks = l->outcome == OUTCOME_UNKNOWN ? e->failed_looks + 1 : 0;
 }
@@ -129,7 +131,7 @@ static bool settled(struct step *s) {
     }
     assert(e->head.seq > 0); /* an empty log has no head that could be known */
     if (now_ns >= head_due_ns(e)) return false;
-    int64_t whose = e->head.slot.kind == SLOT_ENTRY ? e->head.slot.record.token : e->head.seq;
+    int64_t whose = e->head.slot.kind == SLOT_ENTRY ? e->head.slot.record.token : -e->head.seq;
     bool sitting_out = head_is_free(&e->head); /* evicted: nobody is in the way but ourselves */
     if (e->reported != whose && !sitting_out) report_holder(s, REPORT_WAITING, &e->head.slot, e->head.seq);
     e->reported = whose;
@@ -168,7 +170,8 @@ void advance_watching(struct step *s) {
     bool idle = e->lane[0].phase == LANE_IDLE && e->lane[1].phase == LANE_IDLE;
     if (!idle || s->event->now.wait_ns < e->next_look_ns) return;
     int lane = (int)(e->failed_looks & 1); /* the other connection, where one failed */
-    bool read_head =
-        !e->head.known && e->head.seq > 0 && lane == 0; /* a head that can't be read mustn't hide the next one */
+    /* A head that can't be read mustn't hide the next one. */
+    bool read_head = (!e->head.known && e->head.seq > 0 && lane == 0) || e->read_again;
+    e->read_again = false;
     ask(s, lane, LOG_READ, read_head ? e->head.reading_seq : e->head.seq + 1, e->config.look_timeout_ns, false);
 }

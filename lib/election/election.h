@@ -199,8 +199,9 @@ struct election {
     int64_t give_up_ns;    /* wait clock; ELECTION_FOREVER */
     int64_t next_look_ns;  /* wait clock: list, or read head + 1, then */
     unsigned failed_looks; /* in a row */
+    bool read_again;       /* the next look is at the head, which couldn't be read before */
     int64_t not_before_ns; /* wait clock: evicted, it may claim again then */
-    int64_t reported;      /* the token, or the unreadable slot, last reported as waited for */
+    int64_t reported;      /* last as waited for: the token, or what can't be read, as -slot */
 
     /* claiming */
     bool checking;            /* both answers to the claim are known; listing and reading back */

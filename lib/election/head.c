@@ -1,10 +1,7 @@
 /* What a candidate knows of the log's head, and when it may be claimed over. Knows no lanes and no states. */
 #include "election/internal.h"
 #include "election/lease.h"
-
-#define EVICTS_LOOKED_THROUGH 8
-
-static bool is_evict(const struct slot *slot) { return slot->kind == SLOT_ENTRY && slot->record.kind == RECORD_EVICT; }
+#include "record/evict.h"
 
 static bool is_hold(const struct slot *slot) { return slot->kind == SLOT_ENTRY && slot->record.kind == RECORD_HOLD; }
 
@@ -25,48 +22,47 @@ void head_found(struct step *s, int64_t seq, const struct listing *listing, cons
 }
 
 /* An evict changes nothing for a candidate: the head means what lies below it, seen when that was seen. Returns whether
- * that is settled; otherwise *slot is what it comes to, or there is more to read. */
-static bool look_through_evict(struct election *e) {
+ * that is the head before this one, and was read. */
+static bool is_evict_of_former_head(struct election *e, const struct slot *slot) {
     struct election_head *head = &e->head;
-    int64_t below = head->reading_seq - 1;
-    if (e->below.known && e->below.seq == below) {
-        head->known = true;
-        head->slot = e->below.slot;
-        head->ttl_ns = e->below.ttl_ns;
-        head->seen_ns = e->below.seen_ns;
-        return true;
-    }
-    if (below < 1 || head->seq - below > EVICTS_LOOKED_THROUGH) return false;
-    head->reading_seq = below;
-    return true;
+    bool above = evict_is(slot) && e->below.known && e->below.seq == head->reading_seq - 1;
+    if (above) head->seen_ns = e->below.seen_ns;
+    return above && e->below.slot.kind != SLOT_UNREADABLE;
 }
 
 void head_read(struct step *s, const struct slot *slot) {
-    static const struct slot unreadable = {.kind = SLOT_UNREADABLE};
-    struct election_head *head = &s->e->head;
-    if (slot == NULL) {
-        if (head->reading_seq == head->seq) return; /* a stale read: the head itself is never trimmed */
-        slot = &unreadable;
+    struct election *e = s->e;
+    struct election_head *head = &e->head;
+    bool told = head->known; /* read before, and not readable then */
+    struct slot is = {.kind = SLOT_UNREADABLE};
+    if (slot != NULL)
+        is = *slot;
+    else if (head->reading_seq == head->seq)
+        return; /* a stale read: the head itself is never trimmed */
+    if (is_evict_of_former_head(e, &is)) {
+        head->known = true;
+        head->slot = e->below.slot;
+        head->ttl_ns = e->below.ttl_ns;
+        return;
     }
-    if (is_evict(slot)) {
-        if (look_through_evict(s->e)) return;
-        slot = &unreadable;
-    }
-    head->known = true;
-    head->slot = *slot;
-    switch (slot->kind) {
+    head->known = !evict_look_below(&is, head->seq, &head->reading_seq);
+    if (!head->known) return;
+    head->slot = is;
+    switch (is.kind) {
     case SLOT_ENTRY:
-        head->ttl_ns = slot->record.ttl_ms * NS_PER_MS;
+        head->ttl_ns = is.record.ttl_ms * NS_PER_MS;
         break;
     case SLOT_VACANCY:
         break;
     case SLOT_UNREADABLE:
-        report_holder(s, REPORT_UNREADABLE, slot, head->reading_seq);
+        if (!told) report_holder(s, REPORT_UNREADABLE, &is, head->reading_seq);
         break;
     }
 }
 
 bool head_is_hold(const struct election_head *head) { return head->known && is_hold(&head->slot); }
+
+bool head_is_unreadable(const struct election_head *head) { return head->known && head->slot.kind == SLOT_UNREADABLE; }
 
 bool head_is_free(const struct election_head *head) {
     return head->seq == 0 || (head->known && head->slot.kind == SLOT_VACANCY);

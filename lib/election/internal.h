@@ -66,6 +66,7 @@ void head_found(struct step *s, int64_t seq, const struct listing *listing, cons
 /* Slot reading_seq was read (slot, or NULL where it is gone). */
 void head_read(struct step *s, const struct slot *slot);
 bool head_is_free(const struct election_head *head);
+bool head_is_unreadable(const struct election_head *head);
 bool head_is_hold(const struct election_head *head);
 /* When (wait clock) the head may be claimed over by our own clock alone, and by the store's as well. */
 int64_t head_over_ns(const struct election_head *head);

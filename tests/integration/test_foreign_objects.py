@@ -62,6 +62,15 @@ def test_an_unreadable_head_holds_the_lock(leaderexec, child, store, what):
     assert leaderexec("status").wait() == 0
 
 
+def test_a_head_that_becomes_readable_counts_at_the_next_poll(leaderexec, child, store):
+    """Garbled on its way once, it would block everybody for ten minutes."""
+    store.log.put(key(1), BROKEN["cut off"])
+    run = leaderexec(*FAST, "-v", "--", *child("-d", 10))
+    wait_until(lambda: "no record" in run.err(), "the candidate to say that it can't read the head")
+    store.log.put(key(1), b"free\n")
+    assert run.wait() == 0 and [t.token for t in child.terms()] == [2]
+
+
 def test_unreadable_slots_behind_a_vacancy_are_left_alone(leaderexec, child, store):
     for seq, body in enumerate(BROKEN.values(), 1):
         store.log.put(key(seq), body)

@@ -187,14 +187,27 @@ static void happen(struct world *world) {
     step_once(world, &event);
 }
 
-/* Answers what is under way as a store does of which nobody else wants anything. */
-static void answer_quietly(struct world *world) {
+/* Answers what is under way as a store does of which nobody else wants anything. Returns whether there was any. */
+static bool answer_once(struct world *world) {
+    bool any = false;
     for (int lane = 0; lane < LOG_LANES; lane++) {
         struct world_request *request = &world->lane[lane];
         if (!request->waiting || request->request.op == LOG_NEWEST) continue;
         request->waiting = false;
+        any = true;
         struct log_answer answer = {.outcome = request->request.op == LOG_READ ? OUTCOME_ABSENT : OUTCOME_DONE};
         deliver(world, request, &answer);
+    }
+    return any;
+}
+
+/* And what it asks at once after the answer. */
+static void answer_quietly(struct world *world) {
+    for (int spins = 0; answer_once(world); spins++) {
+        if (spins == SPINS_MOST) {
+            fault(world, "it spins: asks again and again at the same instant");
+            return;
+        }
     }
 }
 

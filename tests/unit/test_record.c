@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "record/evict.h"
 #include "record/record.h"
 #include "record/rfc3339.h"
 #include "record/utf8.h"
@@ -499,6 +500,32 @@ static void kinds_have_names(void **state) {
     assert_string_equal(record_kind_name(RECORD_HOLD), "hold");
 }
 
+static void evicts_are_looked_through_up_to_a_limit(void **state) {
+    (void)state;
+    const struct slot evict = {.kind = SLOT_ENTRY, .record = {.kind = RECORD_EVICT}};
+    const struct slot others[] = {
+        {.kind = SLOT_ENTRY, .record = {.kind = RECORD_HOLD}}, {.kind = SLOT_VACANCY}, {.kind = SLOT_UNREADABLE}};
+    int64_t seq = 50;
+    struct slot slot = evict;
+    for (int i = 0; i < EVICTS_LOOKED_THROUGH; i++) {
+        assert_true(evict_look_below(&slot, 50, &seq));
+        assert_int_equal(seq, 49 - i);
+    }
+    assert_false(evict_look_below(&slot, 50, &seq));
+    assert_int_equal(slot.kind, SLOT_UNREADABLE);
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        slot = others[i];
+        seq = 49;
+        assert_false(evict_look_below(&slot, 50, &seq));
+        assert_int_equal(seq, 49);
+        assert_memory_equal(&slot, &others[i], sizeof slot);
+    }
+    slot = evict;
+    seq = 1; /* there is nothing below the first */
+    assert_false(evict_look_below(&slot, 1, &seq));
+    assert_int_equal(slot.kind, SLOT_UNREADABLE);
+}
+
 int main(void) {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_record_is_one_line_of_json_with_the_documented_names),
@@ -520,6 +547,7 @@ int main(void) {
         cmocka_unit_test(a_record_isnt_unreadable_for_want_of_memory),
         cmocka_unit_test(times_are_read_with_fractions_and_offsets),
         cmocka_unit_test(kinds_have_names),
+        cmocka_unit_test(evicts_are_looked_through_up_to_a_limit),
     };
     return cmocka_run_group_tests_name("record", tests, NULL, NULL);
 }
