@@ -12,6 +12,8 @@ Modes:
     cut METHOD N [COUNT]       counted from now on, the Nth (to N+COUNT-1th) request of METHOD reaches the store, and
                                its answer doesn't come back: the connection is closed instead
     status CODE METHOD         answer METHOD with CODE instead of forwarding ("*": any method)
+    web [STATUS]               be a web server: answer everything, PUT and DELETE too, with STATUS (200), an ETag and a
+                               page; forward nothing
     date SECONDS               shift the Date header of answers
     mix SEED SHARE SECONDS     at random, of this share of the requests the answer is delayed by up to SECONDS, cut
                                (dropped, and the connection closed) or truncated (half of its bytes come), or the
@@ -35,6 +37,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import control  # noqa: E402
 
 HEAD_MAX = 1 << 16
+PAGE = b"<!DOCTYPE html><html><body><h1>It works!</h1></body></html>"
 
 
 class Message:
@@ -82,6 +85,11 @@ async def read_message(reader, method=None, writer=None):
     elif method:
         message.body = await reader.read()
     return message
+
+
+def web_answer(status="200"):
+    head = f'HTTP/1.1 {status} Because\r\nETag: "5e-62b"\r\nContent-Type: text/html\r\n'
+    return f"{head}Content-Length: {len(PAGE)}\r\n\r\n".encode() + PAGE
 
 
 def shift_date(answer, seconds):
@@ -152,8 +160,8 @@ class Proxy:
                     mode=self.control.mode,
                 )
                 verdict = await self.hinder(connection, method)
-                if isinstance(verdict, int):
-                    writer.write(f"HTTP/1.1 {verdict} Because\r\nContent-Length: 0\r\n\r\n".encode())
+                if isinstance(verdict, bytes):
+                    writer.write(verdict)
                     await writer.drain()
                     continue
                 if upstream is None:
@@ -207,7 +215,7 @@ class Proxy:
             await asyncio.sleep(control.POLL_S)
 
     async def hinder(self, connection, method):
-        """Does to a request what the mode says. Returns None: forward it; a number: answer with this status; "cut":
+        """Does to a request what the mode says. Returns None: forward it; bytes: answer with them; "cut":
         forward it and drop the answer; "delayed", "truncate", "double": see mix."""
         # What came while blackholed stays lost: the connection is left hanging until its client gives up.
         if self.control.mode == "blackhole":
@@ -216,7 +224,9 @@ class Proxy:
         if words[0] == "delay":
             await asyncio.sleep(float(words[1]))
         elif words[0] == "status" and words[2] in ("*", method):
-            return int(words[1])
+            return f"HTTP/1.1 {words[1]} Because\r\nContent-Length: 0\r\n\r\n".encode()
+        elif words[0] == "web":
+            return web_answer(*words[1:])
         elif words[0] == "cut" and words[1] == method:
             first, count = int(words[2]), int(words[3]) if len(words) > 3 else 1
             self.counts[method] = self.counts.get(method, 0) + 1
