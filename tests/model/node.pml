@@ -199,6 +199,13 @@ inline renew(i) {
     send(i)
 }
 
+/* FALSE_YES: something that isn't the store says that the renewal is written, and it never gets there. */
+inline false_yes(i) {
+    truth[i] = left[i];
+    lease[i] = left[i];
+    forget(i)
+}
+
 inline renewal_answered(i) {
     if
     :: is_mine(i) -> landed(i)
@@ -289,6 +296,9 @@ proctype node(byte i) {
     :: d_step { mode[i] == LEADING && what[i] == NOTHING && seen[i] < SLOTS && lease[i] > 0 && lease[i] < TTL ->
            renew(i); tidy() }
     :: d_step { mode[i] == LEADING && answered(i) && lease[i] > 0 -> renewal_answered(i); tidy() }
+#ifdef FALSE_YES
+    :: d_step { mode[i] == LEADING && what[i] == RENEWAL(i) && !answered(i) && lease[i] > 0 -> false_yes(i); tidy() }
+#endif
     GIVES_UP(i, mode[i] == LEADING && term[i] > 0 && lease[i] == 0, lapse)
     GIVES_UP(i, child[i], child_ends)
     GIVES_UP(i, is_bereft(i), child_gone)
