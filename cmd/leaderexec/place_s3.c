@@ -136,7 +136,7 @@ static int list(struct s3_place *bucket, enum s3_verdict *verdict, int *found, c
     *found = 0;
     if (r != 0 || *verdict != S3_FINE) return r;
     r = s3_listing_parse(&page, response->body.data != NULL ? response->body.data : "", response->body.length,
-                         count_object, found);
+                         bucket->folder, count_object, found);
     if (r != -EPROTO) return r;
     struct s3_subject subject = {.action = S3_LIST,
                                  .bucket = bucket->client.config.bucket,

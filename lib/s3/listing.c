@@ -17,6 +17,8 @@ struct reading {
     void *context;
     bool encoded; /* EncodingType says url; it may stand behind the keys, so a first pass looks for it */
     bool told_truncated;
+    bool told_prefix;
+    const char *prefix; /* that was asked for */
     bool has_key, has_size, has_modified;
     char key[S3_KEY_SIZE];
     int64_t size;
@@ -42,6 +44,15 @@ static int take_key(struct reading *reading, const char *text) {
     return reading->has_key ? 0 : -EPROTO;
 }
 
+/* Some encode it like the keys (MinIO), some don't (Ceph). */
+static int take_prefix(struct reading *reading, const char *text) {
+    char decoded[S3_KEY_SIZE];
+    reading->told_prefix =
+        strcmp(text, reading->prefix) == 0 ||
+        (s3_uri_decode(decoded, sizeof decoded, text, true) == 0 && strcmp(decoded, reading->prefix) == 0);
+    return reading->told_prefix ? 0 : -EPROTO;
+}
+
 static int finish_object(struct reading *reading) {
     if (!reading->has_key || !reading->has_size || !reading->has_modified) return -EPROTO;
     reading->has_key = reading->has_size = reading->has_modified = false;
@@ -60,6 +71,7 @@ static int on_element(void *context, const char *path, const char *text) {
         reading->told_truncated = true;
         return parse_flag(text, &reading->page->truncated);
     }
+    if (strcmp(path, "Prefix") == 0) return take_prefix(reading, text);
     if (strcmp(path, "Contents/Key") == 0) return take_key(reading, text);
     if (strcmp(path, "Contents/Size") == 0) {
         reading->has_size = true;
@@ -78,11 +90,12 @@ static int look_for_encoding(void *context, const char *path, const char *text) 
     return 0;
 }
 
-int s3_listing_parse(struct s3_page *page, const char *bytes, size_t length, s3_listing_object *object, void *context) {
+int s3_listing_parse(struct s3_page *page, const char *bytes, size_t length, const char *prefix,
+                     s3_listing_object *object, void *context) {
     *page = (struct s3_page){0};
-    struct reading reading = {.page = page, .object = object, .context = context};
+    struct reading reading = {.page = page, .object = object, .context = context, .prefix = prefix};
     int rc = xml_parse(bytes, length, look_for_encoding, &reading);
     if (rc == 0) rc = xml_parse(bytes, length, on_element, &reading);
-    if (rc == 0 && !reading.told_truncated) rc = -EPROTO;
+    if (rc == 0 && !(reading.told_truncated && reading.told_prefix)) rc = -EPROTO;
     return rc;
 }

@@ -25,9 +25,14 @@ struct s3_page {
 /* Called for each object in the listing's order. Returns 0 to go on, or -errno to stop. */
 typedef int s3_listing_object(void *context, const struct s3_object *object);
 
-/* Parses one page. Returns 0, -EPROTO where bytes aren't a whole ListObjectsV2 answer in which IsTruncated is stated
- * and every object has key, size and a Last-Modified that can be read, -ENOMEM, or what object returned. Nothing may be
- * concluded from the objects seen before an error. */
-int s3_listing_parse(struct s3_page *page, const char *bytes, size_t length, s3_listing_object *object, void *context);
+/* Parses one page of the keys below prefix, which isn't "". Returns 0, -EPROTO where bytes aren't a whole ListObjectsV2
+ * answer that states prefix and IsTruncated, and key, size and a Last-Modified that can be read of every object,
+ * -ENOMEM, or what object returned. Nothing may be concluded from the objects seen before an error.
+ *
+ * A page of another prefix (from a cache that doesn't look at queries, say) mustn't pass for an empty log. The bucket's
+ * name isn't compared: gateways that give buckets other names leave the store's own in the page, as Ceph leaves out the
+ * tenant. */
+int s3_listing_parse(struct s3_page *page, const char *bytes, size_t length, const char *prefix,
+                     s3_listing_object *object, void *context);
 
 #endif

@@ -68,6 +68,7 @@ static void take_value(struct s3_response *response, const char *name, size_t na
                  {"x-amz-bucket-region", take_region},
                  {"x-amz-request-id", take_request_id},
                  {"x-amz-version-id", take_version}};
+    if (name_length > 6 && strncasecmp(name, "x-amz-", 6) == 0) response->has_amz = true;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (strlen(known[i].name) == name_length && strncasecmp(known[i].name, name, name_length) == 0) {
             known[i].take(response, value);

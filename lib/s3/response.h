@@ -29,6 +29,7 @@ struct s3_response {
     bool has_error;        /* the body is an <Error>, of whatever status */
     struct s3_error error; /* "" where it isn't */
     bool has_etag;
+    bool has_amz;                /* a header x-amz-...: S3 and its like send them, web servers don't */
     bool has_version;            /* x-amz-version-id tells of a version: the bucket keeps old ones */
     int64_t date_ms;             /* Date header, wall clock of the store; 0: none */
     char region[S3_REGION_SIZE]; /* x-amz-bucket-region, or the error's Region; only what can be a region's name */

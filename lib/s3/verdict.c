@@ -6,10 +6,12 @@
 
 #include "base/text.h"
 #include "s3/certificate.h"
+#include "s3/genuine.h"
 #include "s3/redirect.h"
 
 #define KEY_SHOWN  120
 #define HOST_SHOWN 120
+#define NOT_S3     "this isn't how S3 answers"
 
 /* Error codes that mean the same whatever the request was. */
 struct rule {
@@ -136,19 +138,13 @@ static enum s3_verdict judge_success(const struct s3_response *response, const s
                                      char *reason) {
     if (subject->action == S3_READ)
         return S3_FINE; /* what is in an object is its writer's business, an <Error> included */
-    if (response->too_large) {
-        explain(reason, response, subject, "the answer is longer than any should be");
-        return S3_UNKNOWN;
-    }
-    if (response->has_error) {
-        explain(reason, response, subject, "the answer says success and holds an error");
-        return S3_UNKNOWN;
-    }
-    if (subject->action == S3_CREATE && !response->has_etag) {
-        explain(reason, response, subject, "the answer says success and doesn't look like S3's");
-        return S3_UNKNOWN;
-    }
-    return S3_FINE;
+    const char *doubt = response->too_large                                ? "the answer is longer than any should be"
+                        : response->has_error                              ? "it says success and holds an error"
+                        : !s3_answer_is_genuine(response, subject->action) ? "it says success, but " NOT_S3
+                                                                           : NULL;
+    if (doubt == NULL) return S3_FINE;
+    explain(reason, response, subject, doubt);
+    return S3_UNKNOWN;
 }
 
 static bool is_passing(const struct s3_response *response) {
@@ -186,7 +182,7 @@ static enum s3_verdict judge_refusal(const struct s3_response *response, const s
     } else if (response->has_error) {
         (void)text_copy(advice, sizeof advice, message_or(response, "see the store's documentation"));
     } else {
-        (void)text_copy(advice, sizeof advice, "this isn't how S3 answers: correct --endpoint-url");
+        (void)text_copy(advice, sizeof advice, NOT_S3 ": correct --endpoint-url");
     }
     explain(reason, response, subject, advice);
     return S3_REFUSED;
@@ -202,7 +198,8 @@ enum s3_verdict s3_judge(const struct s3_response *response, const struct s3_sub
     if (response->curl_code != CURLE_OK) return judge_trouble(response, subject, reason);
     if (status == 200 || (status == 204 && subject->action == S3_DELETE))
         return judge_success(response, subject, reason);
-    if (status == 412 && subject->action == S3_CREATE) return S3_EXISTS;
+    bool genuine = s3_answer_is_genuine(response, subject->action);
+    if (status == 412 && subject->action == S3_CREATE && genuine) return S3_EXISTS;
     bool no_key = response->has_error && strcmp(response->error.code, "NoSuchKey") == 0;
     if (status == 404 && no_key && (subject->action == S3_READ || subject->action == S3_DELETE)) return S3_ABSENT;
     const struct rule *rule = find_rule(response);
@@ -221,15 +218,20 @@ enum s3_verdict s3_judge(const struct s3_response *response, const struct s3_sub
         return S3_REFUSED;
     }
     if (is_passing(response) || status / 100 <= 2 || (status == 404 && no_key)) {
-        explain(reason, response, subject, message_or(response, "done or not, nobody can say"));
+        const char *otherwise = status / 100 == 4 && !genuine ? NOT_S3 : "done or not, nobody can say";
+        explain(reason, response, subject, message_or(response, otherwise));
         return S3_UNKNOWN;
     }
     return judge_refusal(response, subject, reason);
 }
 
+void s3_judge_strange(const struct s3_response *response, const struct s3_subject *subject, char *reason) {
+    explain(reason, response, subject, "what came isn't the object that the bucket lists: " NOT_S3);
+}
+
 enum s3_verdict s3_judge_garbled(const struct s3_response *response, const struct s3_subject *subject, char *reason) {
     bool looks_like_s3 = response->body.length > 0 && strstr(response->body.data, "<ListBucketResult") != NULL;
     explain(reason, response, subject,
-            looks_like_s3 ? "the listing is broken or cut off" : "this isn't how S3 answers: correct --endpoint-url");
+            looks_like_s3 ? "the listing is broken, cut off or another's" : NOT_S3 ": correct --endpoint-url");
     return looks_like_s3 ? S3_UNKNOWN : S3_REFUSED;
 }

@@ -1,5 +1,5 @@
 /* What an answer means, and one line for people where it means trouble. The one place to look when asking "what does a
- * 412 mean".
+ * 412 mean". Whether it is S3's at all is told by genuine.h.
  *
  * Measured and read behaviour of stores: the design's section 6. When in doubt the verdict is S3_UNKNOWN, which is
  * always safe. */
@@ -30,6 +30,9 @@ struct s3_subject {
 /* Judges response. For S3_UNKNOWN and S3_REFUSED writes a line into reason[TEXT_REASON_SIZE], printable, without
  * secrets; else "". */
 enum s3_verdict s3_judge(const struct s3_response *response, const struct s3_subject *subject, char *reason);
+
+/* Writes the line for an answer to S3_READ that isn't the object in the bucket's listing. It means S3_UNKNOWN. */
+void s3_judge_strange(const struct s3_response *response, const struct s3_subject *subject, char *reason);
 
 /* Writes the line for an answer to S3_LIST that wasn't a listing (s3_listing_parse said -EPROTO). Returns S3_UNKNOWN
  * where it is S3's, broken or cut off, or S3_REFUSED where nothing in it looks like S3. */

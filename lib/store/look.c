@@ -55,7 +55,7 @@ static bool advance(struct look *look, const char *last_key) {
 
 enum look_step look_page(struct look *look, const char *bytes, size_t length, int64_t date_ms) {
     struct s3_page page;
-    if (s3_listing_parse(&page, bytes, length, on_object, look) != 0) return LOOK_GARBLED;
+    if (s3_listing_parse(&page, bytes, length, look->folder, on_object, look) != 0) return LOOK_GARBLED;
     look->pages++;
     /* The earliest page's date makes the head look younger, if anything. */
     if (look->pages == 1) look->listing.date_ms = date_ms;
@@ -65,5 +65,26 @@ enum look_step look_page(struct look *look, const char *bytes, size_t length, in
         return page.count > 0 && advance(look, page.last_key) ? LOOK_MORE : LOOK_GARBLED;
     }
     look->listing.empty = look->slots == 0;
+    return LOOK_DONE;
+}
+
+/* One object's size. */
+struct sighting {
+    const char *key;
+    int64_t size;
+};
+
+static int on_sight(void *context, const struct s3_object *object) {
+    struct sighting *sighting = context;
+    const char *tail = look_tail(sighting->key, object->key);
+    if (tail != NULL && *tail == '\0') sighting->size = object->size;
+    return 0;
+}
+
+enum look_step look_for_size(int64_t *size, const char *bytes, size_t length, const char *key) {
+    struct s3_page page;
+    struct sighting sighting = {.key = key, .size = -1};
+    if (s3_listing_parse(&page, bytes, length, key, on_sight, &sighting) != 0) return LOOK_GARBLED;
+    *size = sighting.size;
     return LOOK_DONE;
 }

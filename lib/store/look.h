@@ -39,6 +39,10 @@ void look_init(struct look *look, const char *folder);
 /* Takes a page's length bytes; date_ms is its Date header, 0 where there was none. Returns what to do next. */
 enum look_step look_page(struct look *look, const char *bytes, size_t length, int64_t date_ms);
 
+/* Looks key up in a page of the listing below the prefix key. Returns LOOK_DONE and sets *size, to -1 where the page
+ * doesn't show it; or LOOK_GARBLED. */
+enum look_step look_for_size(int64_t *size, const char *bytes, size_t length, const char *key);
+
 /* Returns the part of key behind folder, or NULL where key isn't in folder. Some stores write a '+' in an encoded key
  * as it is, so that it was decoded as a space: either passes for the folder's. */
 const char *look_tail(const char *folder, const char *key);

@@ -35,6 +35,7 @@ struct task {
     bool trimming; /* looked, and now choosing and deleting */
     struct trim trim;
     size_t trimmed;
+    int64_t read_size; /* of what is no slot; -1: more than any has */
 };
 
 struct s3_store {
@@ -62,15 +63,14 @@ static int call(struct s3_store *store, struct task *task, const struct s3_call 
     return s3_client_start(&store->client, lane_of(store, task), call, RECORD_JSON_MAX, left_ms > 0 ? left_ms : 1);
 }
 
-/* Asks for a page of the lock's folder behind start_after ("": from the beginning). */
+/* Asks for a page of what is below task->key, behind start_after ("": from the beginning). */
 static int call_list(struct s3_store *store, struct task *task, const char *start_after, int keys) {
     char max_keys[16];
     struct buffer query;
     (void)text_format(max_keys, sizeof max_keys, "%d", keys);
-    (void)text_copy(task->key, sizeof task->key, store->folder);
     struct s3_parameter parameters[] = {
         {"encoding-type", "url"}, /* or a control character in a foreign key would make the listing unreadable */
-        {"list-type", "2"},       {"max-keys", max_keys}, {"prefix", store->folder}, {"start-after", start_after},
+        {"list-type", "2"},       {"max-keys", max_keys}, {"prefix", task->key}, {"start-after", start_after},
     };
     size_t count = sizeof parameters / sizeof *parameters - (start_after[0] == '\0' ? 1 : 0);
     buffer_init(&query, QUERY_MAX);
@@ -78,6 +78,11 @@ static int call_list(struct s3_store *store, struct task *task, const char *star
     if (rc == 0) rc = call(store, task, &(struct s3_call){.action = S3_LIST, .key = "", .query = query.data});
     buffer_deinit(&query);
     return rc;
+}
+
+static int call_list_folder(struct s3_store *store, struct task *task, const char *start_after, int keys) {
+    (void)text_copy(task->key, sizeof task->key, store->folder);
+    return call_list(store, task, start_after, keys);
 }
 
 static int call_slot(struct s3_store *store, struct task *task, enum s3_action action, int64_t seq) {
@@ -106,7 +111,7 @@ static int go_on_trimming(struct s3_store *store, struct task *task, enum trim_s
     store->trim_floor = task->trim.floor;
     switch (step) {
     case TRIM_LIST:
-        return call_list(store, task, task->trim.start_after, TRIM_KEYS);
+        return call_list_folder(store, task, task->trim.start_after, TRIM_KEYS);
     case TRIM_DELETE:
         return next_victim(store, task);
     case TRIM_GIVE_UP:
@@ -124,7 +129,7 @@ static int begin(struct s3_store *store, struct task *task) {
     case LOG_NEWEST:
     case LOG_TRIM: /* what time is it at the store? */
         look_init(&task->look, store->folder);
-        return call_list(store, task, "", LOOK_FIRST_KEYS);
+        return call_list_folder(store, task, "", LOOK_FIRST_KEYS);
     case LOG_READ:
         return call_slot(store, task, S3_READ, request->seq);
     case LOG_APPEND:
@@ -159,6 +164,11 @@ static int submit(struct store *base, const struct log_request *request) {
     return rc;
 }
 
+static void answer_garbled(struct task *task, const struct s3_response *response, const struct s3_subject *subject) {
+    bool refused = s3_judge_garbled(response, subject, task->answer.reason) == S3_REFUSED;
+    answer(task, refused ? OUTCOME_REFUSED : OUTCOME_UNKNOWN);
+}
+
 static int take_page(struct s3_store *store, struct task *task, const struct s3_response *response,
                      const struct s3_subject *subject) {
     char *reason = task->answer.reason;
@@ -170,9 +180,9 @@ static int take_page(struct s3_store *store, struct task *task, const struct s3_
         answer(task, OUTCOME_DONE);
         return 0;
     case LOOK_MORE:
-        return call_list(store, task, task->look.start_after, LOOK_MORE_KEYS);
+        return call_list_folder(store, task, task->look.start_after, LOOK_MORE_KEYS);
     case LOOK_GARBLED:
-        answer(task, s3_judge_garbled(response, subject, reason) == S3_REFUSED ? OUTCOME_REFUSED : OUTCOME_UNKNOWN);
+        answer_garbled(task, response, subject);
         return 0;
     case LOOK_TOO_LONG:
         (void)text_format(reason, TEXT_REASON_SIZE,
@@ -190,15 +200,35 @@ static int take_page(struct s3_store *store, struct task *task, const struct s3_
     return -EINVAL;
 }
 
-static void take_slot(struct task *task, const struct s3_response *response) {
+/* What is no slot may be something else's page: an object that the listing doesn't show like that wasn't read. */
+static int take_sighting(struct task *task, const struct s3_response *response, const struct s3_subject *subject) {
+    int64_t size;
+    const char *bytes = response->body.data != NULL ? response->body.data : "";
+    if (look_for_size(&size, bytes, response->body.length, task->key) != LOOK_DONE) {
+        answer_garbled(task, response, subject);
+    } else if (task->read_size >= 0 ? size == task->read_size : size > RECORD_JSON_MAX) {
+        answer(task, OUTCOME_DONE);
+    } else {
+        struct s3_subject reading = *subject;
+        reading.action = S3_READ;
+        s3_judge_strange(response, &reading, task->answer.reason);
+        answer(task, OUTCOME_UNKNOWN);
+    }
+    return 0;
+}
+
+static int take_slot(struct s3_store *store, struct task *task, const struct s3_response *response) {
     const char *bytes = response->body.data != NULL ? response->body.data : "";
     /* What is longer than any record was given up and isn't there: as unreadable as it would be. */
+    task->read_size = response->too_large ? -1 : (int64_t)response->body.length;
     int error = slot_parse(&task->answer.slot, bytes, response->body.length, task->request.seq);
     if (error != 0) {
         (void)text_format(task->answer.reason, TEXT_REASON_SIZE, "can't read slot %" PRId64 ": %s", task->request.seq,
                           strerror(-error));
     }
+    if (error == 0 && task->answer.slot.kind == SLOT_UNREADABLE) return call_list(store, task, "", 1);
     answer(task, error == 0 ? OUTCOME_DONE : OUTCOME_UNKNOWN);
+    return 0;
 }
 
 static int take_fine(struct s3_store *store, struct task *task, const struct s3_response *response,
@@ -207,8 +237,8 @@ static int take_fine(struct s3_store *store, struct task *task, const struct s3_
     case LOG_NEWEST:
         return take_page(store, task, response, subject);
     case LOG_READ:
-        take_slot(task, response);
-        return 0;
+        if (task->action == S3_LIST) return take_sighting(task, response, subject);
+        return take_slot(store, task, response);
     case LOG_APPEND:
         answer(task, OUTCOME_DONE);
         return 0;

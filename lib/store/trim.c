@@ -72,7 +72,8 @@ static enum trim_step choose(struct trim *trim, const struct reading *reading) {
 enum trim_step trim_page(struct trim *trim, const char *bytes, size_t length) {
     struct reading reading = {.trim = trim};
     struct s3_page page;
-    if (s3_listing_parse(&page, bytes, length, on_object, &reading) != 0 || ++trim->pages >= TRIM_PAGES_MAX)
+    if (s3_listing_parse(&page, bytes, length, trim->folder, on_object, &reading) != 0 ||
+        ++trim->pages >= TRIM_PAGES_MAX)
         return TRIM_GIVE_UP;
     if (!is_complete(trim, &page)) {
         if (trim->width == 1) return TRIM_GIVE_UP;

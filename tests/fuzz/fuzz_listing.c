@@ -21,7 +21,7 @@ static int on_object(void *context, const struct s3_object *object) {
 static void check_page(const char *bytes, size_t length) {
     struct s3_page page;
     size_t count = 0;
-    int rc = s3_listing_parse(&page, bytes, length, on_object, &count);
+    int rc = s3_listing_parse(&page, bytes, length, FOLDER, on_object, &count);
     CHECK(rc <= 0, "parsing says 0 or -errno");
     CHECK(rc != 0 || page.count == count, "every object is told");
     CHECK(strlen(page.last_key) < sizeof page.last_key, "the last key ends within its array");

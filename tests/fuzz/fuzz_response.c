@@ -77,6 +77,10 @@ static void check_verdict(const struct s3_response *r, enum s3_action action, co
     if (r->curl_code != CURLE_OK) CHECK(trouble, "no answer is no success");
     if (verdict == S3_FINE) CHECK(r->status / 100 == 2, "only 2xx is success");
     if (verdict == S3_FINE && action != S3_READ) CHECK(!r->has_error, "an error with status 200 is no success");
+    if (verdict == S3_FINE && action == S3_CREATE) CHECK(r->has_etag, "a write that worked has an ETag");
+    if (verdict == S3_FINE && (action == S3_CREATE || action == S3_DELETE))
+        CHECK(r->body.length == 0 && !r->too_large, "a page doesn't say that something was written or deleted");
+    if (verdict == S3_EXISTS) CHECK(r->has_error || (r->body.length == 0 && r->has_amz), "nor that a slot is taken");
     if (verdict == S3_EXISTS) CHECK(action == S3_CREATE && r->status == 412, "only 412 says that a slot is taken");
     if (verdict == S3_ABSENT) {
         CHECK(r->status == 404 && strcmp(r->error.code, "NoSuchKey") == 0, "only NoSuchKey says that a slot is empty");

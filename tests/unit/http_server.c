@@ -76,6 +76,7 @@ static void take_requests(struct server *server, struct server_connection *conne
         assert_true(server->count < SERVER_REQUESTS);
         struct server_request *request = &server->requests[server->count++];
         request->connection = connection->number;
+        request->answered = false;
         memcpy(request->text, connection->bytes, length);
         connection->length -= length;
         memmove(connection->bytes, connection->bytes + length, connection->length + 1);

@@ -48,10 +48,11 @@ void assert_line(const char *request, const char *line);
 
 #define ERROR(code)                                                                                                    \
     "<?xml version=\"1.0\"?><Error><Code>" code "</Code><Message>m</Message><RequestId>r-1</RequestId></Error>"
-#define LIST(truncated, contents)                                                                                      \
+#define LIST(truncated, contents) LIST_OF(FOLDER, truncated, contents)
+#define LIST_OF(prefix, truncated, contents)                                                                           \
     "<?xml version=\"1.0\" encoding=\"UTF-8\"?><ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"   \
-    "<Name>b</Name><IsTruncated>" truncated "</IsTruncated><EncodingType>url</EncodingType>" contents                  \
-    "</ListBucketResult>"
+    "<Name>b</Name><Prefix>" prefix "</Prefix><IsTruncated>" truncated                                                 \
+    "</IsTruncated><EncodingType>url</EncodingType>" contents "</ListBucketResult>"
 #define OBJECT(key, size, at)                                                                                          \
     "<Contents><Key>" key "</Key><LastModified>" at "</LastModified><Size>" size "</Size></Contents>"
 #define SLOT(name, size) OBJECT("locks%2Fleader%2F" name, size, AT)

@@ -16,6 +16,9 @@
 #include "s3/uri.h"
 #include "s3/xml.h"
 
+#define PREFIX "locks/leader/"
+#define PAGE   "<ListBucketResult><Prefix>locks/leader/</Prefix>"
+
 struct seen {
     size_t count;
     char keys[8][64];
@@ -34,7 +37,7 @@ static int on_object(void *context, const struct s3_object *object) {
 
 static int parse(struct s3_page *page, struct seen *seen, const char *text) {
     *seen = (struct seen){0};
-    return s3_listing_parse(page, text, strlen(text), on_object, seen);
+    return s3_listing_parse(page, text, strlen(text), PREFIX, on_object, seen);
 }
 
 /* As Ceph 16 writes it. */
@@ -71,17 +74,17 @@ static void keys_are_decoded_only_where_the_answer_says_that_they_are_encoded(vo
     struct seen seen;
     assert_int_equal(
         parse(&page, &seen,
-              "<ListBucketResult><IsTruncated>true</IsTruncated><Contents><Key>a%2Fb+&amp;</Key>"
-              "<LastModified>2026-11-23T22:29:10Z</LastModified><Size>0</Size></Contents></ListBucketResult>"),
+              PAGE "<IsTruncated>true</IsTruncated><Contents><Key>a%2Fb+&amp;</Key>"
+                   "<LastModified>2026-11-23T22:29:10Z</LastModified><Size>0</Size></Contents></ListBucketResult>"),
         0);
     assert_string_equal(seen.keys[0], "a%2Fb+&");
     assert_true(page.truncated);
     /* The word may stand behind the keys that it is about. */
     assert_int_equal(
         parse(&page, &seen,
-              "<ListBucketResult><IsTruncated>true</IsTruncated><Contents><Key>a%2Fb</"
-              "Key><LastModified>2026-11-23T22:29:10Z"
-              "</LastModified><Size>0</Size></Contents><EncodingType>url</EncodingType></ListBucketResult>"),
+              PAGE "<IsTruncated>true</IsTruncated><Contents><Key>a%2Fb</"
+                   "Key><LastModified>2026-11-23T22:29:10Z"
+                   "</LastModified><Size>0</Size></Contents><EncodingType>url</EncodingType></ListBucketResult>"),
         0);
     assert_string_equal(seen.keys[0], "a/b");
 }
@@ -92,7 +95,8 @@ static void common_prefixes_and_other_things_are_no_objects(void **state) {
     struct seen seen;
     assert_int_equal(parse(&page, &seen,
                            "<a:ListBucketResult "
-                           "xmlns:a=\"x\"><a:IsTruncated>false</a:IsTruncated><a:CommonPrefixes><a:Prefix>p/</a:Prefix>"
+                           "xmlns:a=\"x\"><a:Prefix>locks/leader/</a:Prefix><a:IsTruncated>false</"
+                           "a:IsTruncated><a:CommonPrefixes><a:Prefix>p/</a:Prefix>"
                            "</a:CommonPrefixes></a:ListBucketResult>"),
                      0);
     assert_int_equal(page.count, 0);
@@ -105,29 +109,54 @@ static void what_is_no_whole_listing_is_refused(void **state) {
         "",
         "not XML",
         "<ListBucketResult>",
-        "<ListBucketResult></ListBucketResult>",
-        "<ListBucketResult><IsTruncated>perhaps</IsTruncated></ListBucketResult>",
+        PAGE "</ListBucketResult>",
+        PAGE "<IsTruncated>perhaps</IsTruncated></ListBucketResult>",
         "<html><IsTruncated>false</IsTruncated></html>",
         "<Error><Code>NoSuchBucket</Code></Error>",
-        "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult><more/>",
-        "<ListBucketResult><IsTruncated>false</IsTruncated><Contents/></ListBucketResult>",
-        "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>a</Key><LastModified>2026-11-23T22:29:10Z</"
-        "LastModified>"
-        "<Size>99999999999999999999</Size></Contents></ListBucketResult>",
-        "<ListBucketResult><IsTruncated>false</IsTruncated><EncodingType>url</EncodingType><Contents><Key>a%zz</Key>"
-        "<LastModified>2026-11-23T22:29:10Z</LastModified><Size>1</Size></Contents></ListBucketResult>",
-        "<!DOCTYPE ListBucketResult><ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>",
+        PAGE "<IsTruncated>false</IsTruncated></ListBucketResult><more/>",
+        PAGE "<IsTruncated>false</IsTruncated><Contents/></ListBucketResult>",
+        PAGE "<IsTruncated>false</IsTruncated><Contents><Key>a</Key><LastModified>2026-11-23T22:29:10Z</"
+             "LastModified>"
+             "<Size>99999999999999999999</Size></Contents></ListBucketResult>",
+        PAGE "<IsTruncated>false</IsTruncated><EncodingType>url</EncodingType><Contents><Key>a%zz</Key>"
+             "<LastModified>2026-11-23T22:29:10Z</LastModified><Size>1</Size></Contents></ListBucketResult>",
+        "<!DOCTYPE ListBucketResult>" PAGE "<IsTruncated>false</IsTruncated></ListBucketResult>",
         "<!DOCTYPE x [<!ENTITY a \"aaaa\"><!ENTITY b "
-        "\"&a;&a;\">]><ListBucketResult><IsTruncated>false</IsTruncated><Name>&b;</Name>"
+        "\"&a;&a;\">]>" PAGE "<IsTruncated>false</IsTruncated><Name>&b;</Name>"
         "</ListBucketResult>",
-        "<ListBucketResult><IsTruncated>&undefined;</IsTruncated></ListBucketResult>",
-        "<ListBucketResult><IsTruncated>false</IsTruncated><a><b><c><d><e><f><g><h/></g></f></e></d></c></b></a></"
-        "ListBucketResult>",
+        PAGE "<IsTruncated>&undefined;</IsTruncated></ListBucketResult>",
+        PAGE "<IsTruncated>false</IsTruncated><a><b><c><d><e><f><g><h/></g></f></e></d></c></b></a></"
+             "ListBucketResult>",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         struct s3_page page;
         struct seen seen;
         if (parse(&page, &seen, texts[i]) != -EPROTO) fail_msg("taken for a listing: %s", texts[i]);
+    }
+}
+
+static void a_listing_of_another_prefix_is_refused(void **state) {
+    (void)state;
+    static const struct {
+        const char *prefix;
+        int result;
+    } cases[] = {
+        {"<Prefix>locks/leader/</Prefix>", 0},
+        {"<Prefix>locks%2Fleader%2F</Prefix>", 0}, /* encoded like the keys, or not */
+        {"", -EPROTO},
+        {"<Prefix/>", -EPROTO},
+        {"<Prefix>locks/leader</Prefix>", -EPROTO},
+        {"<Prefix>locks/leader/9</Prefix>", -EPROTO},
+        {"<Prefix>locks/other/</Prefix>", -EPROTO},
+        {"<CommonPrefixes><Prefix>locks/leader/</Prefix></CommonPrefixes>", -EPROTO},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct s3_page page;
+        struct seen seen;
+        char text[200];
+        (void)snprintf(text, sizeof text, "<ListBucketResult>%s<IsTruncated>false</IsTruncated></ListBucketResult>",
+                       cases[i].prefix);
+        if (parse(&page, &seen, text) != cases[i].result) fail_msg("wrong about %s", cases[i].prefix);
     }
 }
 
@@ -139,7 +168,7 @@ static void a_listing_cut_anywhere_is_refused(void **state) {
         char *copy = malloc(length + 1); /* of its own, so that reading past its end is noticed */
         assert_non_null(copy);
         memcpy(copy, ceph, length);
-        assert_int_equal(s3_listing_parse(&page, copy, length, on_object, &seen), -EPROTO);
+        assert_int_equal(s3_listing_parse(&page, copy, length, PREFIX, on_object, &seen), -EPROTO);
         free(copy);
     }
 }
@@ -296,6 +325,7 @@ int main(void) {
         cmocka_unit_test(keys_are_decoded_only_where_the_answer_says_that_they_are_encoded),
         cmocka_unit_test(common_prefixes_and_other_things_are_no_objects),
         cmocka_unit_test(what_is_no_whole_listing_is_refused),
+        cmocka_unit_test(a_listing_of_another_prefix_is_refused),
         cmocka_unit_test(a_listing_cut_anywhere_is_refused),
         cmocka_unit_test(endless_text_and_names_are_refused),
         cmocka_unit_test(a_callers_no_ends_the_reading),

@@ -57,7 +57,7 @@ static void list(struct bucket *bucket, const char *after, int keys, struct buff
     char name[KEY_SLOT_SIZE], key[256];
     bucket->pages++;
     buffer_clear(out);
-    assert_int_equal(buffer_append_text(out, "<ListBucketResult>"), 0);
+    assert_int_equal(buffer_append_text(out, "<ListBucketResult><Prefix>" FOLDER "</Prefix>"), 0);
     int room = keys + 1;
     room -= append_foreign(out, "000", bucket->foreign_in_front, after, room);
     for (int64_t seq = bucket->head; seq >= bucket->first && room > 0; seq--) {
@@ -237,7 +237,7 @@ static void a_folder_without_slots_is_an_empty_log(void **state) {
 static void a_store_that_goes_round_in_circles_is_noticed(void **state) {
     (void)state;
     static const char page[] =
-        "<ListBucketResult><IsTruncated>true</IsTruncated><Contents><Key>" FOLDER
+        "<ListBucketResult><Prefix>" FOLDER "</Prefix><IsTruncated>true</IsTruncated><Contents><Key>" FOLDER
         "000</Key><LastModified>2026-11-23T22:00:00Z</LastModified><Size>1</Size></Contents></ListBucketResult>";
     struct look look;
     look_init(&look, FOLDER);
