@@ -6,12 +6,12 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/clone.h"
 
 #define FIRST_OWN_FD   3
 #define CLOSE_FD_LIMIT 65536 /* where close_range(2) is missing */
@@ -53,16 +53,6 @@ bool helper_settle_in(pid_t parent, const char *name, int64_t lifetime_ms, int *
 }
 
 /* --- in the caller --- */
-
-/* clone(2) as fork(2) uses it, without what the library does around that: it takes malloc's locks, which in a helper
- * stay held for ever by threads that only the caller has. */
-static pid_t clone_plainly(unsigned long flags, int *pidfd) {
-#if defined(__s390x__)
-    return (pid_t)syscall(SYS_clone, 0, flags, pidfd, NULL, NULL);
-#else
-    return (pid_t)syscall(SYS_clone, flags, 0, pidfd, NULL, NULL);
-#endif
-}
 
 pid_t helper_fork_again(void) { return clone_plainly(SIGCHLD, NULL); }
 

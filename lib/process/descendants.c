@@ -32,14 +32,14 @@ static bool is_among_spared(const struct round *r, pid_t pid) {
     return procfs_read(who->proc, pid, &info) == 0 && info.born < who->born;
 }
 
-/* A child of ours without an exit signal, which waitid(2) doesn't see. */
+/* A child of ours whose exit signal isn't SIGCHLD, so that waitid(2) doesn't see it. */
 static bool is_quiet(pid_t pid) {
     siginfo_t info;
     return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 && errno == ECHILD;
 }
 
 static bool is_spared(struct round *r, pid_t pid) {
-    if (r->who->spare_quiet && is_quiet(pid)) return true;
+    if (r->who->spare_quiet && pid != r->who->guard && is_quiet(pid)) return true;
     if (!is_among_spared(r, pid)) return false;
     r->seen->spared++;
     return true;

@@ -24,7 +24,8 @@ struct descendants {
     int64_t born;        /* ticks: children older than that are left alone */
     const pid_t *spared; /* and these */
     size_t spared_count;
-    bool spare_quiet; /* and those without an exit signal: the caller's own helpers */
+    bool spare_quiet; /* and those that waitid(2) doesn't see: the caller's own helpers */
+    pid_t guard;      /* who isn't one of these, though not seen either; 0: none */
     int list;         /* from procfs_open_list(): for when nothing can be opened any more; 0: none */
     pid_t group;      /* a process group of their own, killed as one as long as a child of ours is in it; 0: none */
     bool walk_all;    /* don't rely on the kernel's lists of children (tests) */

@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "process/descendants.h"
 #include "process/descriptors.h"
+#include "process/kernel_timer.h"
 #include "process/message.h"
 
 #define TIMER_MARGIN_SHARE 8  /* so much of the margin between a deadline and the kernel's timer for it */
@@ -31,7 +32,7 @@ struct guard_process {
     int list;    /* of our children; 0: none */
     int signals;
     int timer;
-    timer_t wake_timer; /* SIGCONT to ourselves just past the deadline, for whoever stopped us */
+    struct waker waker; /* from just past the deadline on, for whoever stopped us */
     timer_t kill_timer; /* SIGKILL just before the lease's end: whatever else keeps us from working, the command itself
                            dies with us */
     bool keeper_gone;
@@ -111,16 +112,6 @@ static void read_messages(struct guard_process *g) {
 
 /* --- keeping the time --- */
 
-static void set_kernel_timer(timer_t timer, int64_t delay_ns) {
-    struct itimerspec spec = {0};
-    if (delay_ns != GUARD_NEVER) {
-        if (delay_ns < NS_PER_MS) delay_ns = NS_PER_MS;
-        spec.it_value.tv_sec = delay_ns / NS_PER_S;
-        spec.it_value.tv_nsec = delay_ns % NS_PER_S;
-    }
-    (void)timer_settime(timer, 0, &spec, NULL); /* can't fail with a valid timer and time */
-}
-
 /* The kernel's timers run past the deadline. SIGKILL comes as late as the lease allows, since it leaves those that the
  * command started to a keeper that may be stopped: a guard that only waits for its share of a processor must have had
  * it by then. Both are set again at every wake-up, so that a slewed BOOTTIME can't make them go off on a guard that
@@ -133,9 +124,9 @@ static void arm(struct guard_process *g) {
     int64_t slack_ns = g->setup->config.margin_ns / TIMER_MARGIN_SHARE, end_ns = g->core.lease_end_ns - slack_ns;
     bool never = kill_ns == GUARD_NEVER, killing = g->core.state == GUARD_KILLING;
     int64_t awake_ns = killing ? g->setup->config.margin_ns : never ? GUARD_NEVER : kill_ns + slack_ns - now_ns;
-    set_kernel_timer(g->wake_timer, awake_ns);
+    waker_set(&g->waker, awake_ns);
     /* Too late already, it is about to kill them all: then it gets as long for that as it ever does at least. */
-    set_kernel_timer(g->kill_timer, never ? GUARD_NEVER : end_ns - now_ns > slack_ns ? end_ns - now_ns : slack_ns);
+    kernel_timer_set(g->kill_timer, never ? GUARD_NEVER : end_ns - now_ns > slack_ns ? end_ns - now_ns : slack_ns);
 }
 
 /* --- doing what was decided --- */
@@ -162,7 +153,7 @@ static void signal_all(struct guard_process *g, int signal) {
     if (signal == SIGKILL && g->child.pid != 0) child_signal(&g->child, SIGKILL); /* its group first, in one go */
     /* The kernel's turn has passed with that: were it to end us in the middle of the rest, a keeper that is stopped
      * would be all there is to go on. */
-    if (signal == SIGKILL) set_kernel_timer(g->kill_timer, GUARD_NEVER);
+    if (signal == SIGKILL) kernel_timer_set(g->kill_timer, GUARD_NEVER);
     descendants_signal(&who, signal, &seen);
     if (signal != SIGKILL) return;
     g->kill_rounds++;
@@ -277,11 +268,6 @@ static void rename_process(const struct process_info *self) {
     (void)text_copy(arguments, size, GUARD_NAME);
 }
 
-static int make_kernel_timer(int signal, timer_t *timer) {
-    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = signal};
-    return timer_create(CLOCK_BOOTTIME, &event, timer) == 0 ? 0 : -errno;
-}
-
 static int open_descriptors(struct guard_process *g) {
     sigset_t watched;
     sigemptyset(&watched);
@@ -295,14 +281,8 @@ static int open_descriptors(struct guard_process *g) {
 /* Returns 0, or -errno with what was tried in *what. */
 static int set_up(struct guard_process *g, const char **what) {
     const struct guard_setup *setup = g->setup;
-    *what = "copy the command";
-    int error = child_prepare(&g->child, setup->argv, setup->environment, &setup->origin);
-    if (error != 0) return error;
-    g->child.foreground = setup->foreground;
-    g->child.shared_group = setup->keeper_group;
-
     *what = "read its own /proc/PID/stat";
-    error = procfs_read(setup->proc, getpid(), &g->self);
+    int error = procfs_read(setup->proc, getpid(), &g->self);
     if (error != 0) return error;
     rename_process(&g->self);
 
@@ -312,7 +292,7 @@ static int set_up(struct guard_process *g, const char **what) {
     g->list = list < 0 ? 0 : list;
 
     *what = "leave the process group";
-    bool group_has_no_number = setup->foreground && setup->keeper_group == 0;
+    bool group_has_no_number = g->child.foreground && setup->keeper_group == 0;
     if (!group_has_no_number && setpgid(0, 0) != 0) return -errno;
 
     *what = "become a subreaper";
@@ -321,15 +301,14 @@ static int set_up(struct guard_process *g, const char **what) {
     if (prctl(PR_SET_PDEATHSIG, SIGCONT) != 0) return -errno;
 
     *what = "make timers";
-    error = make_kernel_timer(SIGCONT, &g->wake_timer);
-    if (error == 0) error = make_kernel_timer(SIGKILL, &g->kill_timer);
+    error = waker_make(&g->waker);
+    if (error == 0) error = kernel_timer_make(SIGKILL, &g->kill_timer);
     if (error == 0) error = open_descriptors(g);
     return error;
 }
 
 static void tear_down(struct guard_process *g) {
-    child_deinit(&g->child);
-    (void)timer_delete(g->wake_timer);
+    waker_delete(&g->waker);
     (void)timer_delete(g->kill_timer);
     (void)close(g->signals);
     (void)close(g->timer);
@@ -339,7 +318,8 @@ static void tear_down(struct guard_process *g) {
 }
 
 void guard_run(const struct guard_setup *setup) {
-    struct guard_process g = {.setup = setup, .actions = {.wake_ns = GUARD_NEVER, .kill_ns = GUARD_NEVER}};
+    struct guard_process g = {
+        .setup = setup, .child = *setup->child, .actions = {.wake_ns = GUARD_NEVER, .kill_ns = GUARD_NEVER}};
     guard_init(&g.core, &setup->config);
     const char *what = "";
     struct message ready = {.type = MESSAGE_READY};

@@ -11,22 +11,19 @@
 
 #define GUARD_NAME "le-guard"
 
-/* What the keeper hands to the guard, which is forked from it. */
+/* What the keeper hands to the guard, which is cloned from it. */
 struct guard_setup {
     struct guard_config config;
-    char *const *argv;
-    char *const *environment;
-    struct child_origin origin;
-    bool foreground;  /* the command shares the keeper's process group */
-    bool restartable; /* inherited descriptors are needed again after a start */
+    const struct child *child; /* ready to be started; prepared by the keeper, since the guard allocates nothing */
+    bool restartable;          /* inherited descriptors are needed again after a start */
     pid_t keeper;
     pid_t keeper_group; /* 0: it has no number in this PID namespace */
     int socket;         /* the guard's end */
     int proc;           /* from procfs_open() */
 };
 
-/* Runs the guard in the process just forked, with every signal blocked. Its first message is MESSAGE_READY. Ends the
- * process. */
+/* Runs the guard in the process just cloned (lib/base/clone.h), with every signal blocked. Its first message is
+ * MESSAGE_READY. Ends the process. */
 void guard_run(const struct guard_setup *setup) __attribute__((noreturn));
 
 #endif

@@ -164,7 +164,7 @@ static void shutdown_signal(struct keeper *k, int signal, bool from_kernel, stru
 static void signal_came(struct keeper *k, const struct signalfd_siginfo *info, struct keeper_event *event) {
     int signal = (int)info->ssi_signo;
     bool from_kernel = info->ssi_code == SI_KERNEL;
-    if (signal == SIGCHLD) return; /* reaping happens anyway */
+    if (signal == SIGCHLD || signal == SIGCONT) return; /* what they tell is looked for anyway */
     if (signals_is_shutdown(signal)) {
         shutdown_signal(k, signal, from_kernel, event);
         return;

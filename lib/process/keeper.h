@@ -6,9 +6,9 @@
  * the election decided; keeper_next() answers a start with one KEEPER_GONE. Knows no store and no election: deadlines
  * come in as instants of the lease clock.
  *
- * What it makes of the calling process: a subreaper; TERM, INT, QUIT, HUP, USR1, USR2, WINCH and CHLD blocked and read
- * from a descriptor (but for those ignored at start); PIPE ignored; TSTP, TTIN and TTOU left alone, but ignored where
- * no shell is there that would continue it; no core dumps; descriptors 0 and 1 (and 2, where it was closed) are
+ * What it makes of the calling process: a subreaper; TERM, INT, QUIT, HUP, USR1, USR2, WINCH, CONT and CHLD blocked and
+ * read from a descriptor (but for those ignored at start); PIPE ignored; TSTP, TTIN and TTOU left alone, but ignored
+ * where no shell is there that would continue it; no core dumps; descriptors 0 and 1 (and 2, where it was closed) are
  * /dev/null, 2 stays, and every other inherited one is closed. The guard keeps all of them for the command, and lets go
  * of them once the command has started (with `restartable`: never, since the next start needs them again).
  *
@@ -26,6 +26,7 @@
 #include <sys/types.h>
 
 #include "base/clock.h"
+#include "process/kernel_timer.h"
 #include "process/message.h"
 
 struct keeper_options {
@@ -119,6 +120,7 @@ struct keeper {
     /* taking over */
     enum keeper_end end;
     int64_t next_sweep_ns; /* lease clock */
+    struct waker waker;    /* for whoever stops us meanwhile */
     unsigned sweeps;
     unsigned empty_sweeps; /* in a row */
     pid_t complained;      /* about whom the last note was */

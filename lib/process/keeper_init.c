@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clone.h"
 #include "base/cores.h"
 #include "base/text.h"
 #include "process/descriptors.h"
@@ -45,26 +46,32 @@ static int let_go_of_descriptors(const struct keeper *k) {
     return error;
 }
 
-static int fork_guard(struct keeper *k, const struct signals_origin *origin, int sockets[2]) {
+static int prepare_command(const struct keeper *k, const struct signals_origin *origin, struct child *child) {
+    struct child_origin given = {
+        .mask = origin->mask, .chld_ignored = sigismember(&origin->ignored, SIGCHLD) == 1, .leaderexec = getpid()};
+    int error = child_prepare(child, k->options.argv, k->options.environment, &given);
+    child->foreground = origin->terminal;
+    child->shared_group = getpgrp();
+    return error;
+}
+
+/* The guard's end sends SIGCONT in place of SIGCHLD: whoever stopped us, we go on then and take over. */
+static int fork_guard(struct keeper *k, const struct signals_origin *origin, const struct child *child,
+                      int sockets[2]) {
     struct guard_setup setup = {
         .config = {.stop_signal = k->options.stop_signal,
                    .margin_ns = k->options.margin_ns,
                    .kill_after_ns = k->options.kill_after_ns,
                    .stop_timeout_ns = k->options.stop_timeout_ns,
                    .answer_stops = origin->terminal && origin->orphaned},
-        .argv = k->options.argv,
-        .environment = k->options.environment,
-        .origin = {.mask = origin->mask,
-                   .chld_ignored = sigismember(&origin->ignored, SIGCHLD) == 1,
-                   .leaderexec = getpid()},
-        .foreground = origin->terminal,
+        .child = child,
         .restartable = k->options.restartable,
         .keeper = getpid(),
         .keeper_group = getpgrp(),
         .socket = sockets[1],
         .proc = k->proc,
     };
-    k->guard = fork();
+    k->guard = clone_plainly(SIGCONT, NULL);
     if (k->guard == 0) {
         (void)close(sockets[0]);
         if (k->list > 0) (void)close(k->list); /* that one is of our children */
@@ -116,13 +123,18 @@ static int look_around(struct keeper *k, struct signals_origin *origin, char *re
 
 static int set_up(struct keeper *k, char *reason) {
     struct signals_origin origin;
+    struct child child;
     int sockets[2];
     int error = look_around(k, &origin, reason);
     if (error != 0) return error;
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return fail(reason, -errno, "become a subreaper", "");
+    error = waker_make(&k->waker);
+    if (error != 0) return fail(reason, error, "make timers", "");
     error = message_pair(sockets);
     if (error != 0) return fail(reason, error, "make a socket pair", "");
-    error = fork_guard(k, &origin, sockets);
+    error = prepare_command(k, &origin, &child);
+    if (error == 0) error = fork_guard(k, &origin, &child, sockets);
+    child_deinit(&child);
     if (error != 0) return fail(reason, error, "fork the guard process", "");
 
     k->signals = signals_take(&origin);
@@ -145,7 +157,7 @@ int keeper_init(struct keeper *keeper, const struct keeper_options *options, cha
 static bool guard_left(struct keeper *k, int timeout_ms) {
     for (int waited_ms = 0;; waited_ms += LEAVE_POLL_MS) {
         siginfo_t info = {.si_pid = 0};
-        if (waitid(P_PID, (id_t)k->guard, &info, WEXITED | WSTOPPED | WNOHANG) != 0) return true;
+        if (waitid(P_PID, (id_t)k->guard, &info, WEXITED | WSTOPPED | WNOHANG | __WALL) != 0) return true;
         bool stopped = info.si_pid != 0 && info.si_code == CLD_STOPPED;
         if (info.si_pid != 0 && !stopped) return true;
         if (stopped) (void)kill(k->guard, SIGCONT);
@@ -210,4 +222,5 @@ void keeper_deinit(struct keeper *keeper) {
     close_fd(&keeper->proc);
     if (keeper->list > 0) (void)close(keeper->list);
     keeper->list = 0;
+    waker_delete(&keeper->waker);
 }

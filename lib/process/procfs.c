@@ -180,7 +180,7 @@ int procfs_children(int proc, pid_t pid, int threads, procfs_visit *visit, void 
 
 int procfs_open_list(int proc) {
     char path[PATH_SIZE];
-    pid_t thread = gettid();
+    pid_t thread = (pid_t)syscall(SYS_gettid); /* in a clone a library may have the caller's */
     int error = text_format(path, sizeof path, "%d/task/%d/children", (int)getpid(), (int)thread);
     if (error != 0) return error;
     int list = openat(proc, path, O_RDONLY | O_CLOEXEC);

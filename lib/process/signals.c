@@ -56,13 +56,15 @@ int signals_remember(struct signals_origin *origin, int proc) {
 int signals_take(const struct signals_origin *origin) {
     sigset_t watched, mask = origin->mask;
     sigemptyset(&watched);
-    sigaddset(&watched, SIGCHLD);
+    sigaddset(&watched, SIGCHLD); /* a child's end, or stop */
+    sigaddset(&watched, SIGCONT); /* the guard's end */
     for (size_t i = 0; i < TAKEN_COUNT; i++) {
         if (!sigismember(&origin->ignored, taken[i])) sigaddset(&watched, taken[i]);
     }
     int fd = descriptor_raise(signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK));
     if (fd < 0) return fd;
     sigaddset(&mask, SIGCHLD);
+    sigaddset(&mask, SIGCONT);
     for (size_t i = 0; i < TAKEN_COUNT; i++) sigaddset(&mask, taken[i]);
 
     /* What stops the command must stop us too, or the shell has no stopped job to continue; but where there is no

@@ -17,7 +17,8 @@
 #define QUICK_PAUSE_NS       (1 * NS_PER_MS)
 #define SLOW_PAUSE_NS        (50 * NS_PER_MS)
 #define NOTE_AFTER_SWEEPS    64
-#define EMPTY_SWEEPS_CERTAIN 3 /* where a list of children isn't one of a single moment */
+#define CONTINUED_AFTER_NS   (20 * NS_PER_MS) /* whoever stops us meanwhile stops us for so long */
+#define EMPTY_SWEEPS_CERTAIN 3                /* where a list of children isn't one of a single moment */
 
 static void forget_spared(struct keeper *k, pid_t pid) {
     for (size_t i = 0; i < k->spared_count; i++) {
@@ -27,15 +28,23 @@ static void forget_spared(struct keeper *k, pid_t pid) {
 
 static void continue_guard(struct keeper *k) {
     siginfo_t info = {.si_pid = 0};
-    if (k->guard == 0 || waitid(P_PID, (id_t)k->guard, &info, WSTOPPED | WNOHANG) != 0 || info.si_pid == 0) return;
+    if (k->guard == 0 || waitid(P_PID, (id_t)k->guard, &info, WSTOPPED | WNOHANG | __WALL) != 0 || info.si_pid == 0)
+        return;
     if (k->state == KEEPER_TAKEOVER) return; /* it is dying */
     (void)kill(k->guard, SIGCONT);
     k->guard_continued = true;
 }
 
-/* Returns whether there are no children left at all (but for clones without an exit signal, which waitid(2) doesn't
- * count). */
+static void reap_guard(struct keeper *k) {
+    siginfo_t info = {.si_pid = 0};
+    if (k->guard == 0 || waitid(P_PID, (id_t)k->guard, &info, WEXITED | WNOHANG | __WALL) != 0) return;
+    if (info.si_pid != 0) k->guard = 0;
+}
+
+/* Returns whether there are no children left at all, but for those that waitid(2) doesn't count: the guard and clones
+ * without an exit signal. */
 static bool reap_all(struct keeper *k) {
+    reap_guard(k);
     for (;;) {
         siginfo_t info = {.si_pid = 0};
         if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG) != 0) {
@@ -43,7 +52,6 @@ static bool reap_all(struct keeper *k) {
             return errno == ECHILD;
         }
         if (info.si_pid == 0) return false;
-        if (info.si_pid == k->guard) k->guard = 0;
         forget_spared(k, info.si_pid);
     }
 }
@@ -86,6 +94,7 @@ static bool sweep(struct keeper *k, struct keeper_event *event) {
                               .spared = k->spared,
                               .spared_count = k->spared_count,
                               .spare_quiet = true,
+                              .guard = k->guard,
                               .list = k->list,
                               .group = k->group};
     struct descendants_seen seen;
@@ -101,10 +110,12 @@ static bool sweep(struct keeper *k, struct keeper_event *event) {
 }
 
 bool takeover_step(struct keeper *keeper, struct instant now, struct keeper_event *event) {
+    waker_set(&keeper->waker, CONTINUED_AFTER_NS);
     if (now.lease_ns < keeper->next_sweep_ns) return false;
     int64_t begun_ns = clock_now().lease_ns, now_ns;
     do {
         if (sweep(keeper, event)) {
+            waker_set(&keeper->waker, INT64_MAX);
             event->end = keeper->end;
             event->exit_code = CHILD_EXIT_SIGNALLED + SIGKILL;
             return true;

@@ -3,6 +3,7 @@
  * main(). In other programs, and without inject.c, it does nothing. */
 #include <dlfcn.h>
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -56,7 +57,7 @@ int __libc_start_main(int (*main)(int, char **, char **), int argc, char **argv,
 pid_t fork(void) {
     if (real_fork == NULL) *(void **)&real_fork = dlsym(RTLD_NEXT, "fork");
     pid_t pid = real_fork();
-    if (pid == 0 && role != ROLE_OTHER) become(role == ROLE_KEEPER ? ROLE_GUARD : ROLE_COMMAND);
+    if (pid == 0 && role != ROLE_OTHER) become(ROLE_COMMAND);
     return pid;
 }
 
@@ -68,7 +69,8 @@ long syscall(long number, ...) {
     va_end(list);
     if (real_syscall == NULL) *(void **)&real_syscall = dlsym(RTLD_NEXT, "syscall");
     long result = real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
-    if (number == SYS_clone && result == 0 && role != ROLE_OTHER) become(ROLE_WORKER);
+    if (number == SYS_clone && result == 0 && role != ROLE_OTHER)
+        become((a[0] & CSIGNAL) == SIGCONT ? ROLE_GUARD : ROLE_WORKER);
     return result;
 }
 

@@ -12,7 +12,7 @@ import boxes
 import processes
 import pytest
 from processes import alive, command_line, descendants, wait_until
-from driver import FAMILY, NOBODY, all_gone, become_root, drive, family, frozen, open_driver, sh  # noqa: F401
+from driver import FAMILY, NOBODY, all_gone, become_root, drive, family, frozen, lease_clock, open_driver, sh  # noqa: F401
 
 FAST, TTL_S = ("--ttl", "4s", "--poll", "300ms"), 4
 NO_DESCRIPTORS = "--nofile=3:3"  # 0, 1 and 2 are taken, so nothing can be opened
@@ -101,11 +101,9 @@ def test_between_two_runs_it_may_not(drive, end):  # noqa: F811
 def test_who_would_rejoin_without_a_guard_leaves_and_says_why(leaderexec, store):
     run = leaderexec(*FAST, "--on-loss", "rejoin", "--", "sleep", "300")
     guard = boxes.guard_of(run.pid)
-    run.signal(signal.SIGSTOP)
-    wait_until(lambda: processes.stopped(run.pid), "the keeper to stop")
-    os.kill(guard, signal.SIGKILL)
-    time.sleep(TTL_S)  # so that the keeper finds the time over, too
-    run.signal(signal.SIGCONT)
+    with frozen(run.pid):
+        os.kill(guard, signal.SIGKILL)
+        time.sleep(TTL_S)  # so that the keeper finds the time over, too
     assert run.wait() == 123
     assert "guard" in run.err() and "No such process" not in run.err()
     assert store.head().body == b"free\n" or "isn't freed" in run.err()  # a loaded machine's disk is slow
@@ -140,8 +138,36 @@ def test_the_kernel_ends_a_command_whose_keeper_and_guard_hang_before_its_lease_
     with frozen(driven.guard):
         gone = all_gone([command])
     assert -0.7 < gone - driven.lease_end() < 0.1  # 0.09 s before it, and this process may be late to see it
-    os.kill(driven.keeper, signal.SIGCONT)
     assert driven.run.wait() == 123
+
+
+# --- a keeper that is stopped ---
+
+
+@pytest.mark.parametrize("stop", ["SIGSTOP", "SIGTSTP"])
+def test_a_stopped_keeper_goes_on_when_its_guard_dies(drive, stop):  # noqa: F811
+    driven = drive("-q", "-t", 60000, "--", *sh(FAMILY))
+    found = family(driven)
+    os.kill(driven.keeper, signal.Signals[stop])
+    wait_until(lambda: processes.stopped(driven.keeper), "the keeper to stop")
+    killed = lease_clock()
+    os.kill(driven.guard, signal.SIGKILL)
+    assert all_gone(found) - killed < 2
+    assert driven.gone()["end"] == 2
+    assert driven.run.wait() == 125
+
+
+def test_who_stops_a_keeper_that_takes_over_doesnt_stop_it_for_good(drive, become_root, open_driver):  # noqa: F811
+    driven, sleeper = unkillable(drive, become_root, open_driver, "-t", 60000)
+    os.kill(driven.guard, signal.SIGKILL)
+    wait_until(lambda: driven.lines("note"), "a keeper that kills in vain")
+    for _ in range(20):
+        for _ in range(3):
+            os.kill(driven.keeper, signal.SIGSTOP)
+            time.sleep(0.003)
+        wait_until(lambda: not processes.stopped(driven.keeper), "it to go on", 2, step_s=0.001)
+    os.kill(sleeper, signal.SIGKILL)
+    assert driven.run.wait() == 125
 
 
 # --- a keeper that can't go on ---
@@ -157,12 +183,10 @@ def test_a_keeper_that_fails_leaves_nothing_behind(drive):  # noqa: F811
 def test_a_keeper_that_fails_without_a_guard_kills_what_that_started(drive):  # noqa: F811
     driven = drive("-f", 2000, "-t", 60000, "--", *sh(FAMILY))
     found = family(driven)
-    os.kill(driven.keeper, signal.SIGSTOP)  # so that it fails before it hears of the guard's end
-    wait_until(lambda: processes.stopped(driven.keeper), "the keeper to stop")
-    os.kill(driven.guard, signal.SIGKILL)
-    time.sleep(2)
-    assert any(alive(pid) for pid in found)
-    os.kill(driven.keeper, signal.SIGCONT)
+    with frozen(driven.keeper):  # so that it fails before it hears of the guard's end
+        os.kill(driven.guard, signal.SIGKILL)
+        time.sleep(2)
+        assert any(alive(pid) for pid in found)
     assert driven.run.wait() == 125
     assert driven.lines("failed") and not any(alive(pid) for pid in found)
 
