@@ -210,7 +210,7 @@ static void step(struct guard_process *g, struct guard_event event) {
 static void reap(struct guard_process *g) {
     for (;;) {
         siginfo_t info = {.si_pid = 0};
-        if (waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WNOHANG | __WALL) != 0) {
+        if (waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WNOHANG) != 0) {
             if (errno == EINTR) continue;
             if (errno == ECHILD) step(g, (struct guard_event){.type = GUARD_ALL_DEAD});
             return;

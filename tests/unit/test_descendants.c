@@ -21,6 +21,17 @@
 
 #define PATIENCE_ROUNDS 5000
 
+/* Its children are opened only once it is dead and they have come to somebody else; 0: nobody. */
+static pid_t dies_first;
+
+int pidfd_open(pid_t pid, unsigned flags) {
+    struct process_info info = {.parent = dies_first};
+    int proc = dies_first != 0 ? procfs_open() : -1;
+    while (proc >= 0 && info.parent == dies_first && procfs_read(proc, pid, &info) == 0) continue;
+    if (proc >= 0) (void)close(proc);
+    return (int)syscall(SYS_pidfd_open, pid, flags);
+}
+
 static void pause_ms(long ms) {
     struct timespec pause = {.tv_nsec = ms * 1000000};
     (void)nanosleep(&pause, NULL);
@@ -207,6 +218,26 @@ static void those_older_than_a_given_age_live_on(void **state) {
     assert_int_equal(kill_all(&who), 1);
 }
 
+/* A number that was found may be somebody else's by the time that it is signalled. Here it is another parent's. */
+static void a_number_that_isnt_ours_any_more_is_left_alone(void **state) {
+    if (!has_pidfd()) return;
+    struct descendants who = below_us(state);
+    pid_t pid = fork();
+    if (pid == 0) { /* no subreaper: its grandchild becomes ours */
+        struct descendants_seen seen;
+        dies_first = plant(1, 1, 2);
+        who.root = getpid();
+        descendants_signal(&who, SIGKILL, &seen);
+        _exit(waitpid(dies_first, NULL, 0) == dies_first ? EXIT_SUCCESS : EXIT_FAILURE);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    pause_ms(20);
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), 0); /* it lives */
+    assert_int_equal(kill_all(&who), 1);
+}
+
 static void quiet_helpers_live_on(void **state) {
     struct descendants who = below_us(state);
     who.spare_quiet = true;
@@ -300,6 +331,7 @@ int main(void) {
         cmocka_unit_test(a_group_is_killed_as_one_after_its_leader_is_gone),
         cmocka_unit_test(spared_children_and_what_is_below_them_live_on),
         cmocka_unit_test(those_older_than_a_given_age_live_on),
+        cmocka_unit_test(a_number_that_isnt_ours_any_more_is_left_alone),
         cmocka_unit_test(quiet_helpers_live_on),
         cmocka_unit_test(what_cant_be_read_isnt_taken_for_nothing),
         cmocka_unit_test(a_whole_tree_is_killed_where_nothing_can_be_opened),

@@ -1,0 +1,296 @@
+/* What befalls keeper and guard: one of the two dies, is stopped, has nothing left to work with. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "keeper_play.h"
+
+#define TEST(name, signal)                                                                         \
+    static void name(void **state) {                                                               \
+        (void)state;                                                                               \
+        play(play_##name, signal);                                                                 \
+    }
+
+/* Five processes, three sessions, none of which ends when asked to. */
+#define FAMILY                                                                                     \
+    "trap '' TERM; sleep 100 & setsid sh -c 'trap \"\" TERM; sleep 100 & setsid sleep 100 & "      \
+    "wait; sleep 100' & wait; sleep 100"
+#define FAMILY_SIZE 5
+
+static void begin_family(struct keeper *keeper) {
+    begin(keeper, LONG_NS, FAMILY);
+    (void)start(keeper, 1);
+    await_family(shared->guard, FAMILY_SIZE);
+    CHECK(event_within(keeper, 10 * NS_PER_MS).type == KEEPER_NOTHING);
+}
+
+/* --- the guard --- */
+
+static void play_all_of_it_dies_with_the_guard(struct keeper *keeper) {
+    begin_family(keeper);
+    CHECK(kill(shared->guard, SIGKILL) == 0);
+    expect_gone(keeper, KEEPER_GUARD_LOST, 128 + SIGKILL);
+    await_family(getpid(), 0);
+    CHECK(keeper_start(keeper, 2, clock_now().lease_ns + LONG_NS) == -ESRCH);
+    CHECK(event_within(keeper, 20 * NS_PER_MS).type == KEEPER_NOTHING); /* its last run */
+    keeper_deinit(keeper);
+}
+TEST(all_of_it_dies_with_the_guard, 0)
+
+static void play_a_guard_that_will_be_needed_is_missed_at_once(struct keeper *keeper) {
+    for (int restarted = 0; restarted < 2; restarted++) {
+        struct keeper_options options = usual(LONG_NS, "exit 0");
+        options.restartable = restarted == 1;
+        begin_with(keeper, &options);
+        if (restarted == 1) {
+            (void)start(keeper, 1);
+            expect_gone(keeper, KEEPER_ENDED, 0);
+        }
+        CHECK(kill(shared->guard, SIGKILL) == 0);
+        CHECK(until_event(keeper).type == KEEPER_BROKEN);
+        CHECK(event_within(keeper, 20 * NS_PER_MS).type == KEEPER_NOTHING);
+        keeper_deinit(keeper);
+    }
+}
+TEST(a_guard_that_will_be_needed_is_missed_at_once, 0)
+
+static void play_a_stopped_guard_is_continued(struct keeper *keeper) {
+    begin(keeper, LONG_NS, "echo ready >$EAR; sleep 100");
+    (void)start(keeper, 1);
+    (void)hear();
+    CHECK(kill(shared->guard, SIGSTOP) == 0);
+    for (notes_heard = 0; notes_heard == 0;) (void)event_within(keeper, 10 * NS_PER_MS);
+    CHECK(keeper_stop(keeper, KEEPER_STOP_SHUTDOWN, 0, false) == 0);
+    expect_gone(keeper, KEEPER_ENDED, 128 + SIGTERM);
+    CHECK(notes_heard == 1);
+    keeper_deinit(keeper);
+}
+TEST(a_stopped_guard_is_continued, 0)
+
+static void forbid_opening(void) {
+    struct rlimit none = {.rlim_cur = 3, .rlim_max = 3};
+    CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);
+}
+
+static void play_nothing_that_was_there_before_is_killed(struct keeper *keeper) {
+    pid_t before = fork();
+    if (before == 0) {
+        for (;;) (void)pause();
+    }
+    begin_family(keeper);
+    pid_t quiet = (pid_t)syscall(SYS_clone, 0, 0, NULL, NULL, NULL); /* as helpers are made */
+    if (quiet == 0) {
+        for (;;) (void)pause();
+    }
+    CHECK(kill(shared->guard, SIGKILL) == 0);
+    expect_gone(keeper, KEEPER_GUARD_LOST, 128 + SIGKILL);
+    await_family(getpid(), 2);
+    CHECK(kill(before, 0) == 0 && kill(quiet, 0) == 0);
+    keeper_deinit(keeper);
+    CHECK(kill(before, SIGKILL) == 0 && kill(quiet, SIGKILL) == 0);
+}
+TEST(nothing_that_was_there_before_is_killed, 0)
+
+static void play_they_are_found_where_nothing_can_be_opened(struct keeper *keeper) {
+    begin_family(keeper);
+    forbid_opening();
+    CHECK(kill(shared->guard, SIGKILL) == 0);
+    expect_gone(keeper, KEEPER_GUARD_LOST, 128 + SIGKILL);
+    CHECK(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
+    keeper_deinit(keeper);
+}
+TEST(they_are_found_where_nothing_can_be_opened, 0)
+
+/* Without the kernel's lists of children, too: nothing is known then, which isn't nothing. */
+static void play_who_cant_be_found_isnt_taken_for_dead(struct keeper *keeper) {
+    pid_t before = fork();
+    if (before == 0) {
+        for (;;) (void)pause();
+    }
+    begin(keeper, LONG_NS, "setsid sh -c 'echo ready >$EAR; sleep 100' & wait");
+    (void)start(keeper, 1);
+    (void)hear();
+    struct rlimit most;
+    CHECK(getrlimit(RLIMIT_NOFILE, &most) == 0);
+    struct rlimit none = {.rlim_cur = 3, .rlim_max = most.rlim_max};
+    CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);
+    (void)close(keeper->list);
+    keeper->list = 0;
+    CHECK(kill(shared->guard, SIGSTOP) == 0);
+    CHECK(kill(shared->guard, SIGKILL) == 0);
+    CHECK(event_within(keeper, 100 * NS_PER_MS).type == KEEPER_NOTHING);
+    CHECK(setrlimit(RLIMIT_NOFILE, &most) == 0);
+    expect_gone(keeper, KEEPER_GUARD_LOST, 128 + SIGKILL);
+    await_family(getpid(), 1);
+    CHECK(kill(before, SIGKILL) == 0);
+    keeper_deinit(keeper);
+}
+TEST(who_cant_be_found_isnt_taken_for_dead, 0)
+
+/* --- the keeper --- */
+
+static void play_all_of_it_dies_with_the_keeper(struct keeper *keeper) {
+    begin_family(keeper);
+    (void)raise(SIGKILL);
+}
+TEST(all_of_it_dies_with_the_keeper, SIGKILL)
+
+static void play_a_guard_finds_them_where_nothing_can_be_opened(struct keeper *keeper) {
+    begin_family(keeper);
+    struct rlimit none = {.rlim_cur = 3, .rlim_max = 3};
+    CHECK(prlimit(shared->guard, RLIMIT_NOFILE, &none, NULL) == 0);
+    (void)raise(SIGKILL);
+}
+TEST(a_guard_finds_them_where_nothing_can_be_opened, SIGKILL)
+
+static void play_a_stopped_guard_goes_on_when_its_keeper_dies(struct keeper *keeper) {
+    begin_family(keeper);
+    CHECK(kill(shared->guard, SIGSTOP) == 0);
+    await_stopped(shared->guard);
+    (void)raise(SIGKILL);
+}
+TEST(a_stopped_guard_goes_on_when_its_keeper_dies, SIGKILL)
+
+static void play_a_guard_without_a_run_leaves_with_its_keeper(struct keeper *keeper) {
+    begin(keeper, LONG_NS, "sleep 100");
+    (void)raise(SIGKILL);
+}
+TEST(a_guard_without_a_run_leaves_with_its_keeper, SIGKILL)
+
+/* Who kills it at once all the same may have begun it first. */
+static void play_a_start_that_a_dead_keeper_left_begins_nothing(struct keeper *keeper) {
+    struct keeper_options options = usual(LONG_NS, "exit 0");
+    options.restartable = true;
+    begin_with(keeper, &options);
+    shared->forks = 0;
+    (void)start(keeper, 1);
+    expect_gone(keeper, KEEPER_ENDED, 0);
+    CHECK(shared->forks == 1);
+    CHECK(kill(shared->guard, SIGSTOP) == 0);
+    await_stopped(shared->guard);
+    (void)start(keeper, 2);
+    (void)raise(SIGKILL); /* which continues the guard */
+}
+
+static void a_start_that_a_dead_keeper_left_begins_nothing(void **state) {
+    (void)state;
+    play(play_a_start_that_a_dead_keeper_left_begins_nothing, SIGKILL);
+    assert_int_equal(shared->forks, 1);
+}
+
+static void play_a_stopped_keepers_command_is_dead_in_time(struct keeper *keeper) {
+    begin(keeper, SHORT_NS, FAMILY);
+    pid_t self = getpid(), watcher = fork();
+    if (watcher == 0) {
+        await_stopped(self);
+        pause_ms((int)(SHORT_NS / NS_PER_MS));
+        (void)kill(self, SIGCONT);
+        _exit(EXIT_SUCCESS);
+    }
+    int64_t end_ns = start(keeper, 1);
+    (void)raise(SIGSTOP);
+    CHECK(clock_now().lease_ns >= end_ns - keeper->options.margin_ns);
+    await_family(shared->guard, 0);
+    expect_gone(keeper, KEEPER_OUT_OF_TIME, 128 + SIGKILL);
+    keeper_deinit(keeper);
+}
+TEST(a_stopped_keepers_command_is_dead_in_time, 0)
+
+/* Both stopped, the kernel's timers are all there is. */
+static void play_the_kernel_wakes_a_guard_that_is_stopped_in_time(struct keeper *keeper) {
+    begin(keeper, SHORT_NS, FAMILY);
+    int64_t end_ns = start(keeper, 1);
+    await_family(shared->guard, FAMILY_SIZE);
+    CHECK(kill(shared->guard, SIGSTOP) == 0); /* nobody here continues it */
+    while (clock_now().lease_ns < end_ns) pause_ms(1);
+    await_family(shared->guard, 0);
+    expect_gone(keeper, KEEPER_OUT_OF_TIME, 128 + SIGKILL);
+    keeper_deinit(keeper);
+}
+TEST(the_kernel_wakes_a_guard_that_is_stopped_in_time, 0)
+
+static void play_a_guards_timers_run_on_while_the_machine_is_suspended(struct keeper *keeper) {
+    begin(keeper, LONG_NS, "exit 0");
+    CHECK(shared->clock_count >= 3); /* one to wake up, two of the kernel's own */
+    for (int i = 0; i < shared->clock_count; i++) CHECK(shared->clocks[i] == CLOCK_BOOTTIME);
+    keeper_deinit(keeper);
+}
+TEST(a_guards_timers_run_on_while_the_machine_is_suspended, 0)
+
+/* --- both --- */
+
+static void play_a_command_whose_guard_died_too_early_to_tell_never_runs(struct keeper *keeper) {
+    begin(keeper, LONG_NS, "echo begun >$EAR");
+    shared->guard_dies_first = true;
+    (void)start(keeper, 1);
+    await_dead(shared->guard);
+    (void)raise(SIGKILL); /* or else we would kill it in the guard's place */
+}
+
+static void a_command_whose_guard_died_too_early_to_tell_never_runs(void **state) {
+    (void)state;
+    play(play_a_command_whose_guard_died_too_early_to_tell_never_runs, SIGKILL);
+    assert_true(nothing_was_heard());
+}
+
+static void play_finishing_kills_what_runs(struct keeper *keeper) {
+    char reason[TEXT_REASON_SIZE];
+    for (int guard_lost = 0; guard_lost < 2; guard_lost++) {
+        begin_family(keeper);
+        if (guard_lost == 1) CHECK(kill(shared->guard, SIGKILL) == 0);
+        CHECK(keeper_finish(keeper, reason) == 0);
+        await_family(getpid(), 0);
+        CHECK(keeper_start(keeper, 2, clock_now().lease_ns + LONG_NS) == -ESRCH);
+        keeper_deinit(keeper);
+    }
+}
+TEST(finishing_kills_what_runs, 0)
+
+static void play_a_stopped_guard_leaves_too(struct keeper *keeper) {
+    begin(keeper, LONG_NS, "exit 0");
+    CHECK(kill(shared->guard, SIGSTOP) == 0);
+    await_stopped(shared->guard);
+    keeper_deinit(keeper);
+    CHECK(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
+}
+TEST(a_stopped_guard_leaves_too, 0)
+
+int main(void) {
+    (void)alarm(120);
+#define STAGED(test) cmocka_unit_test_setup_teardown(test, open_stage, close_stage)
+    const struct CMUnitTest tests[] = {
+        STAGED(all_of_it_dies_with_the_guard),
+        STAGED(a_guard_that_will_be_needed_is_missed_at_once),
+        STAGED(a_stopped_guard_is_continued),
+        STAGED(nothing_that_was_there_before_is_killed),
+        STAGED(they_are_found_where_nothing_can_be_opened),
+        STAGED(who_cant_be_found_isnt_taken_for_dead),
+        STAGED(all_of_it_dies_with_the_keeper),
+        STAGED(a_guard_finds_them_where_nothing_can_be_opened),
+        STAGED(a_stopped_guard_goes_on_when_its_keeper_dies),
+        STAGED(a_guard_without_a_run_leaves_with_its_keeper),
+        STAGED(a_start_that_a_dead_keeper_left_begins_nothing),
+        STAGED(a_stopped_keepers_command_is_dead_in_time),
+        STAGED(the_kernel_wakes_a_guard_that_is_stopped_in_time),
+        STAGED(a_guards_timers_run_on_while_the_machine_is_suspended),
+        STAGED(a_command_whose_guard_died_too_early_to_tell_never_runs),
+        STAGED(finishing_kills_what_runs),
+        STAGED(a_stopped_guard_leaves_too),
+    };
+    return cmocka_run_group_tests_name("keeper losses", tests, NULL, NULL);
+}
