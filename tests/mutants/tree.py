@@ -12,6 +12,7 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 COPIED = ("meson.build", "lib", "cmd", "tests")
@@ -23,6 +24,13 @@ TARGETS = {
 # No sanitizer, no hardening: thousands of runs are wanted. Mutants needn't be free of warnings.
 OPTIONS = ["-Doptimization=1", "-Ddebug=false", "-Dwerror=false", "-Dwarning_level=0"]
 HANGS_S = 60
+ASLEEP_S = 60  # by the clock: who waits for what never comes takes no processor time
+# A broken process may signal anybody, even everybody, and leave anything behind: in here there is nobody else, and
+# nothing stays.
+CONTAINED = ["unshare", "--fork", "--pid", "--kill-child", "--mount-proc"]
+CONTAINED += ["--user", "--map-root-user"] if os.geteuid() != 0 else []
+PLACE = ":" if ROOT.is_relative_to("/tmp") else "mount -t tmpfs none /tmp"
+CONTAINED += ["sh", "-c", PLACE + ' && "$@"; exit $?', "contained"]  # sh has number 1, which other signals spare
 
 
 class Tree:
@@ -83,16 +91,24 @@ class Tree:
         return self.folder / "build" / TARGETS.get(name, f"tests/unit/test-{name}")
 
 
-def ends_well(command, mutant=0, hangs_s=HANGS_S):
+def ends_well(command, mutant=0, hangs_s=HANGS_S, asleep_s=None):
     """Runs a check. Returns (None, output), or (exit code or "hangs", output). What it may take is processor time, not
-    time by the clock: how busy the machine is says nothing of a mutant."""
+    time by the clock: how busy the machine is says nothing of a mutant. But asleep_s, where given, is by the clock."""
     environment = dict(os.environ, MUTANT=str(mutant), CMOCKA_MESSAGE_OUTPUT="STDOUT")
     limited = ["prlimit", f"--cpu={hangs_s}", "--core=0", *command]
-    ended = subprocess.run(limited, stdin=subprocess.DEVNULL, capture_output=True, env=environment, check=False)
-    output = (ended.stdout + ended.stderr).decode(errors="replace")
-    if ended.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
-        return "hangs", output
-    return ended.returncode or None, output
+    with tempfile.TemporaryFile() as file:  # not a pipe, which what it leaves running would keep open
+        said = {"stdin": subprocess.DEVNULL, "stdout": file, "stderr": file}
+        try:
+            # A session of its own: a broken process may signal its group, too.
+            ended = subprocess.run(limited, **said, env=environment, timeout=asleep_s, start_new_session=True, check=False)
+            code = ended.returncode
+        except subprocess.TimeoutExpired:
+            code = "hangs"
+        file.seek(0)
+        output = file.read().decode(errors="replace")
+    if code in (-signal.SIGXCPU, -signal.SIGKILL, 128 + signal.SIGXCPU, 128 + signal.SIGKILL):  # sh says it so
+        code = "hangs"
+    return code or None, output
 
 
 def assertion(output):
@@ -114,8 +130,8 @@ def scenarios(program, mutant=0, hangs_s=HANGS_S, first=None):
     return found[1] if found else assertion(output) or f"scenarios: {code}"
 
 
-def unit(program, mutant=0, hangs_s=HANGS_S):
-    code, output = ends_well([program], mutant, hangs_s)
+def unit(program, mutant=0, hangs_s=HANGS_S, asleep_s=ASLEEP_S):
+    code, output = ends_well([*CONTAINED, program], mutant, hangs_s, asleep_s)
     if code is None:
         return None
     found = re.search(r"^\[  FAILED  \] (?!\d)(\S+)", output, re.MULTILINE)
