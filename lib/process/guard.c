@@ -327,6 +327,7 @@ void guard_run(const struct guard_setup *setup) {
     (void)text_copy(ready.text, sizeof ready.text, what);
     int sent = message_send(setup->socket, &ready);
     if (ready.error != 0 || sent != 0) _exit(EXIT_FAILURE);
+    memory_lock(&setup->memory, setup + 1); /* the keeper needn't wait for that */
     loop(&g);
     tear_down(&g);
     _exit(EXIT_SUCCESS);

@@ -71,6 +71,7 @@ static int fork_guard(struct keeper *k, const struct signals_origin *origin, con
         .socket = sockets[1],
         .proc = k->proc,
     };
+    memory_find(&setup.memory);
     k->guard = clone_plainly(SIGCONT, NULL);
     if (k->guard == 0) {
         (void)close(sockets[0]);
