@@ -35,11 +35,14 @@ int bucket_parse(struct bucket *bucket, const char *text, char *problem);
 int bucket_identity(char *out, size_t size, const struct bucket *bucket, const char *prefix, const char *lock);
 
 struct options;
+struct priority;
 struct store;
 
 /* Opens the log of options' lock. For S3 this is where the environment and the AWS files are read, so that it belongs
- * behind the guard's fork. Returns the store, for store_close(), or NULL with a line in reason[TEXT_REASON_SIZE]. */
-struct store *bucket_open(const struct options *options, char *const *environment, char *reason);
+ * behind the guard's fork. What runs for it that isn't ours (a credential_process) gets priority. Returns the store,
+ * for store_close(), or NULL with a line in reason[TEXT_REASON_SIZE]. */
+struct store *bucket_open(const struct options *options, char *const *environment, const struct priority *priority,
+                          char *reason);
 
 /* Reads what talks to options' bucket, of BUCKET_S3, from options, environment and the AWS files; as s3_config_load().
  */

@@ -25,18 +25,21 @@ int bucket_load_config(struct s3_config *config, const struct options *options, 
     return s3_config_load(config, &given, environment, reason);
 }
 
-static struct store *open_s3(const struct options *options, char *const *environment, char *reason) {
+static struct store *open_s3(const struct options *options, char *const *environment, const struct priority *priority,
+                             char *reason) {
     struct s3_config config;
     if (bucket_load_config(&config, options, environment, reason) < 0) return NULL;
+    config.sources.priority = *priority;
     struct store *store = store_open_s3(&config, options->prefix, options->lock, reason);
     s3_config_deinit(&config);
     return store;
 }
 
-struct store *bucket_open(const struct options *options, char *const *environment, char *reason) {
+struct store *bucket_open(const struct options *options, char *const *environment, const struct priority *priority,
+                          char *reason) {
     switch (options->bucket.kind) {
     case BUCKET_S3:
-        return open_s3(options, environment, reason);
+        return open_s3(options, environment, priority, reason);
     case BUCKET_DIRECTORY:
         return store_open_directory(options->bucket.directory, options->prefix, options->lock, reason);
     }

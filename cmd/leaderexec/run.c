@@ -305,7 +305,7 @@ static int open_run(struct run *run, char *const *command_environment, char *con
     if (run->timer < 0) {
         error = -errno;
         (void)text_format(reason, TEXT_REASON_SIZE, "can't make a timer: %s", strerror(-error));
-    } else if ((run->store = bucket_open(o, environment, reason)) == NULL) {
+    } else if ((run->store = bucket_open(o, environment, &run->keeper.given, reason)) == NULL) {
         error = -EINVAL;
     }
     return error;

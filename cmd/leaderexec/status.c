@@ -74,7 +74,8 @@ static int look_once(struct store *store, struct verdict *verdict, char *reason)
 
 static int look(const struct options *options, char *const *environment, const struct log *log, struct verdict *verdict,
                 char *reason) {
-    struct store *store = bucket_open(options, environment, reason);
+    struct priority priority = {.known = false};
+    struct store *store = bucket_open(options, environment, &priority, reason);
     if (store == NULL) return -EIO;
     int r = -EAGAIN;
     for (int i = 0; i < LISTINGS_MOST && r == -EAGAIN; i++) r = look_once(store, verdict, reason);

@@ -139,6 +139,8 @@ static int become_command(const struct child *child, pid_t guard) {
     /* A shared group without a number here (another PID namespace's) is the guard's too, and inherited. */
     if (!child->foreground && setpgid(0, 0) != 0) return errno;
     if (child->foreground && child->shared_group != 0 && setpgid(0, child->shared_group) != 0) return errno;
+    int error = priority_restore(&child->origin.priority);
+    if (error != 0) return -error;
     if (child->origin.chld_ignored && signal(SIGCHLD, SIG_IGN) == SIG_ERR) return errno;
     if (sigprocmask(SIG_SETMASK, &child->origin.mask, NULL) != 0) return errno;
     self_names_write(&child->names);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/priority.h"
 #include "process/self_names.h"
 
 #define CHILD_TOKEN_VARIABLE "LEADEREXEC_TOKEN"
@@ -25,6 +26,7 @@ struct child_origin {
     sigset_t mask;
     bool chld_ignored;
     pid_t leaderexec; /* whom LISTEN_PID and its like may name (self_names.h) */
+    struct priority priority;
 };
 
 /* A command ready to be started, again and again. Copies of everything, so that the originals may be overwritten. */

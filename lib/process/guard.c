@@ -13,14 +13,16 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/priority.h"
 #include "base/text.h"
 #include "process/descendants.h"
 #include "process/descriptors.h"
 #include "process/kernel_timer.h"
 #include "process/message.h"
 
-#define TIMER_MARGIN_SHARE 8  /* so much of the margin between a deadline and the kernel's timer for it */
-#define NOTE_AFTER_ROUNDS  64 /* of killing, before somebody who can't be killed is worth a line */
+#define TIMER_MARGIN_SHARE 8 /* so much of the margin between a deadline and the kernel's timer for it */
+#define GUARD_RT           (PRIORITY_RT_MOST - 1) /* above any command that raises itself; its work is short */
+#define NOTE_AFTER_ROUNDS  64                     /* of killing, before somebody who can't be killed is worth a line */
 
 struct guard_process {
     const struct guard_setup *setup;
@@ -300,6 +302,9 @@ static int set_up(struct guard_process *g, const char **what) {
     *what = "be told of the keeper's death"; /* SIGCONT: whoever stopped us, we go on and find the keeper gone */
     if (prctl(PR_SET_PDEATHSIG, SIGCONT) != 0) return -errno;
 
+    *what = "keep a real-time priority above the command's";
+    error = priority_raise(&setup->child->origin.priority, GUARD_RT);
+    if (error != 0) return error;
     *what = "make timers";
     error = waker_make(&g->waker);
     if (error == 0) error = kernel_timer_make(SIGKILL, &g->kill_timer);

@@ -8,9 +8,10 @@
  *
  * What it makes of the calling process: a subreaper; TERM, INT, QUIT, HUP, USR1, USR2, WINCH, CONT and CHLD blocked and
  * read from a descriptor (but for those ignored at start); PIPE ignored; TSTP, TTIN and TTOU left alone, but ignored
- * where no shell is there that would continue it; no core dumps; descriptors 0 and 1 (and 2, where it was closed) are
- * /dev/null, 2 stays, and every other inherited one is closed. The guard keeps all of them for the command, and lets go
- * of them once the command has started (with `restartable`: never, since the next start needs them again).
+ * where no shell is there that would continue it; no core dumps; the best priority that it may have (base/priority.h);
+ * descriptors 0 and 1 (and 2, where it was closed) are /dev/null, 2 stays, and every other inherited one is closed. The
+ * guard keeps all of them for the command, and lets go of them once the command has started (with `restartable`: never,
+ * since the next start needs them again).
  *
  * Children that aren't the command's: those that the process had at keeper_init(), or that are older than the guard,
  * are reaped when they end, never killed. The caller's own short-lived helper processes must be clones without an exit
@@ -26,6 +27,7 @@
 #include <sys/types.h>
 
 #include "base/clock.h"
+#include "base/priority.h"
 #include "process/kernel_timer.h"
 #include "process/message.h"
 
@@ -100,6 +102,7 @@ struct keeper {
     int list;           /* of our children; 0: none */
     bool foreground;    /* the command shares our process group, because there is a terminal */
     bool leads_session;
+    struct priority given;          /* at start; what others' code gets */
     pid_t spared[KEEPER_SPARE_MAX]; /* children that were there before us */
     size_t spared_count;
     bool guard_continued; /* and not yet told */
@@ -127,9 +130,10 @@ struct keeper {
     pid_t refused;         /* one whom the last sweep couldn't signal; 0: none */
 };
 
-/* Remembers how the process was started, forks the guard and sets up signals and descriptors as above. Copies *options;
+/* Remembers how the process was started, forks the guard and sets up the rest as above. Copies *options;
  * the strings it points to must stay. Returns 0, or -errno with a line in reason[TEXT_REASON_SIZE]: no usable /proc
- * (another PID namespace's, or none), no memory, a guard that couldn't set itself up. */
+ * (another PID namespace's, or none), no memory, a guard that couldn't set itself up, a real-time priority with none
+ * above it to be had. */
 int keeper_init(struct keeper *keeper, const struct keeper_options *options, char *reason);
 
 /* Fills in what to wait for (fd -1 where there is nothing). */

@@ -20,6 +20,7 @@
 #include "process/takeover.h"
 
 #define READY_TIMEOUT_MS 30000
+#define KEEPER_RT        1
 #define LEAVE_TIMEOUT_MS 3000
 #define LEAVE_POLL_MS    5
 
@@ -47,8 +48,10 @@ static int let_go_of_descriptors(const struct keeper *k) {
 }
 
 static int prepare_command(const struct keeper *k, const struct signals_origin *origin, struct child *child) {
-    struct child_origin given = {
-        .mask = origin->mask, .chld_ignored = sigismember(&origin->ignored, SIGCHLD) == 1, .leaderexec = getpid()};
+    struct child_origin given = {.mask = origin->mask,
+                                 .chld_ignored = sigismember(&origin->ignored, SIGCHLD) == 1,
+                                 .leaderexec = getpid(),
+                                 .priority = k->given};
     int error = child_prepare(child, k->options.argv, k->options.environment, &given);
     child->foreground = origin->terminal;
     child->shared_group = getpgrp();
@@ -122,6 +125,23 @@ static int look_around(struct keeper *k, struct signals_origin *origin, char *re
     return 0;
 }
 
+/* Before the guard is forked, which so has no less. */
+static int raise_priority(struct keeper *k, char *reason) {
+    priority_remember(&k->given);
+    if (!k->given.may_fork)
+        return fail(reason, -EPERM, "start processes in the class SCHED_DEADLINE",
+                    "let it be reset in them (chrt --reset-on-fork)");
+    int error = priority_raise(&k->given, KEEPER_RT);
+    if (error != 0) {
+        (void)text_format(reason, TEXT_REASON_SIZE,
+                          "can't get above the real-time priority %u that the command is to have: %s: it could keep "
+                          "leaderexec from stopping it: choose a lower one (chrt)%s",
+                          (unsigned)k->given.rt, error == -ERANGE ? "there is none" : strerror(-error),
+                          error == -ERANGE ? "" : ", or allow one more (RLIMIT_RTPRIO, CAP_SYS_NICE)");
+    }
+    return error;
+}
+
 static int set_up(struct keeper *k, char *reason) {
     struct signals_origin origin;
     struct child child;
@@ -129,6 +149,8 @@ static int set_up(struct keeper *k, char *reason) {
     int error = look_around(k, &origin, reason);
     if (error != 0) return error;
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return fail(reason, -errno, "become a subreaper", "");
+    error = raise_priority(k, reason);
+    if (error != 0) return error;
     error = waker_make(&k->waker);
     if (error != 0) return fail(reason, error, "make timers", "");
     error = message_pair(sockets);

@@ -122,11 +122,13 @@ static void end_group(pid_t parent) {
     (void)kill(left ? -group : 0, SIGKILL);
 }
 
-static _Noreturn void run_helper(pid_t parent, const char *line, char *const *environment, int answer_fd) {
+static _Noreturn void run_helper(pid_t parent, const char *line, char *const *environment,
+                                 const struct priority *priority, int answer_fd) {
     static struct capture capture; /* this process's alone */
     int out[2], err[2], status = 0;
     bool ready = helper_settle_in(parent, HELPER_NAME, S3_COMMAND_LIFETIME_MS, &answer_fd) && setpgid(0, 0) == 0 &&
-                 prctl(PR_SET_PDEATHSIG, 0) == 0 && pipe2(out, O_CLOEXEC) == 0 && pipe2(err, O_CLOEXEC) == 0;
+                 prctl(PR_SET_PDEATHSIG, 0) == 0 && priority_restore(priority) == 0 && pipe2(out, O_CLOEXEC) == 0 &&
+                 pipe2(err, O_CLOEXEC) == 0;
     pid_t shell = ready ? helper_fork_again() : -1;
     if (shell == 0) become_shell(line, environment, out[1], err[1]);
     if (shell < 0) _exit(EXIT_FAILURE);
@@ -150,14 +152,15 @@ void s3_command_init(struct s3_command *command) {
     buffer_init(&command->answer, sizeof(struct report) + S3_ERRAND_REPLY_MAX);
 }
 
-int s3_command_start(struct s3_command *command, const char *line, char *const *environment) {
+int s3_command_start(struct s3_command *command, const char *line, char *const *environment,
+                     const struct priority *priority) {
     int fds[2];
     s3_command_cancel(command);
     if (!helper_reap(&command->helper)) helper_forget(&command->helper);
     if (pipe2(fds, O_CLOEXEC) != 0) return -errno;
     pid_t parent = getpid();
     pid_t pid = fcntl(fds[0], F_SETFL, O_NONBLOCK) == 0 ? helper_fork(&command->helper) : -1;
-    if (pid == 0) run_helper(parent, line, environment, fds[1]);
+    if (pid == 0) run_helper(parent, line, environment, priority, fds[1]);
     int error = pid < 0 ? errno : 0;
     (void)close(fds[1]);
     if (pid > 0) command->fd = fds[0];

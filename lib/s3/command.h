@@ -9,6 +9,7 @@
 
 #include "base/buffer.h"
 #include "base/helper.h"
+#include "base/priority.h"
 #include "s3/errand.h"
 
 #define S3_COMMAND_LIFETIME_MS INT64_C(120000) /* by its own timer, should everything else fail */
@@ -24,8 +25,9 @@ enum s3_command_state { S3_COMMAND_BUSY, S3_COMMAND_DONE };
 /* Nothing is under way afterwards; undo with s3_command_cancel(). */
 void s3_command_init(struct s3_command *command);
 
-/* Runs line with environment. Returns 0 or -errno. */
-int s3_command_start(struct s3_command *command, const char *line, char *const *environment);
+/* Runs line with environment and priority. Returns 0 or -errno. */
+int s3_command_start(struct s3_command *command, const char *line, char *const *environment,
+                     const struct priority *priority);
 
 /* Reads what has come. When done, reply has status, body and trouble, or failed. */
 enum s3_command_state s3_command_read(struct s3_command *command, struct s3_reply *reply);

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/priority.h"
 #include "base/text.h"
 #include "s3/partition.h"
 
@@ -51,6 +52,7 @@ struct s3_credentials {
 /* Where credentials may be asked for. */
 struct s3_sources {
     char *const *environment; /* the caller's, who keeps it; NULL: nowhere */
+    struct priority priority; /* what a credential_process gets; all zero: what we have */
     bool profile_chosen;      /* by option: then the environment's keys don't count, as in the AWS CLI */
     char profile[S3_PROFILE_NAME_SIZE];
 };

@@ -75,11 +75,11 @@ static void conclude_failed(struct s3_courier *courier, const char *trouble) {
     courier->done = true;
 }
 
-void s3_courier_start(struct s3_courier *courier, const struct s3_errand *errand, char *const *environment) {
+void s3_courier_start(struct s3_courier *courier, const struct s3_errand *errand, const struct s3_sources *sources) {
     s3_courier_cancel(courier);
     courier->deadline_ns = clock_now().wait_ns + errand->timeout_ms * NS_PER_MS;
     if (errand->kind == S3_ERRAND_COMMAND) {
-        int rc = s3_command_start(&courier->command, errand->url.data, environment);
+        int rc = s3_command_start(&courier->command, errand->url.data, sources->environment, &sources->priority);
         if (rc != 0) conclude_failed(courier, strerror(-rc));
         return;
     }

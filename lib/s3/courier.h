@@ -25,8 +25,9 @@ int s3_courier_init(struct s3_courier *courier, CURLM *multi, const struct s3_co
 /* Gives up what is under way, wipes and frees. May be called again. */
 void s3_courier_deinit(struct s3_courier *courier);
 
-/* Begins errand, which must outlive it. A failure to begin is a reply. */
-void s3_courier_start(struct s3_courier *courier, const struct s3_errand *errand, char *const *environment);
+/* Begins errand, which must outlive it; a command gets environment and priority from sources. A failure to begin is a
+ * reply. */
+void s3_courier_start(struct s3_courier *courier, const struct s3_errand *errand, const struct s3_sources *sources);
 
 /* Gives up what is under way. */
 void s3_courier_cancel(struct s3_courier *courier);

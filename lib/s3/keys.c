@@ -89,7 +89,7 @@ static void note_failure(struct s3_keys *keys, enum s3_step step) {
 static void take_step(struct s3_keys *keys, enum s3_step step, int64_t now_ms) {
     struct s3_fetch *fetch = &keys->fetch;
     if (step == S3_STEP_ASK) {
-        s3_courier_start(&keys->courier, &fetch->errand, keys->config->sources.environment);
+        s3_courier_start(&keys->courier, &fetch->errand, &keys->config->sources);
         return;
     }
     keys->fetching = false;

@@ -301,12 +301,13 @@ class Launcher:
         self.binary = os.path.join(build, "cmd/leaderexec/leaderexec")
         self.base, self.directory, self.runs = base_environment(build), str(directory), kept
 
-    def __call__(self, *arguments, store=None, env=None, before=(), **more):
-        """Runs [before...] leaderexec arguments; store None: whatever env says. Returns a processes.Run."""
+    def __call__(self, *arguments, store=None, env=None, before=(), binary=None, **more):
+        """Runs [before...] leaderexec (binary: a copy of it) arguments; store None: whatever env says. Returns a
+        processes.Run."""
         whole = {**self.base, **(store.environment if store else {}), **(env or {})}
         whole = {name: value for name, value in whole.items() if value is not None}
         run = processes.Run(
-            [*before, self.binary, *map(str, arguments)], self.directory, f"run{len(self.runs)}", whole, **more
+            [*before, binary or self.binary, *map(str, arguments)], self.directory, f"run{len(self.runs)}", whole, **more
         )
         self.runs.append(run)
         return run

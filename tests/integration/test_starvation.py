@@ -2,11 +2,20 @@
 nothing of it.
 """
 
+import contextlib
+import ctypes
+import functools
+import os
 import re
+import shutil
+import signal
+import struct
+import subprocess
+import sys
 
 import boxes
 import pytest
-from driver import NOBODY, drive, open_driver, sh  # noqa: F401
+from driver import NOBODY, all_gone, drive, open_driver, sh  # noqa: F401
 from processes import descendants, wait_until
 
 
@@ -38,3 +47,154 @@ def test_the_guard_stays_in_memory_as_far_as_it_may(drive, open_driver, build_na
     if build_name == "plain":
         assert any(lo for _, lo in found) == (limit != "0")
     assert driven.run.wait() == 7
+
+
+# --- priorities ---
+
+OTHER, FIFO, RR = 0, 1, 2
+SHORT = 100_000  # ns, the slice
+NUMBERS = {"x86_64": (314, 315)}.get(os.uname().machine, (274, 275))  # of sched_setattr(2) and sched_getattr(2)
+SHOW = f"""import ctypes, os, resource, struct
+attributes = ctypes.create_string_buffer(48)
+assert ctypes.CDLL(None).syscall({NUMBERS[1]}, 0, attributes, 48, 0) == 0
+limits = [resource.getrlimit(n) for n in (resource.RLIMIT_NICE, resource.RLIMIT_RTPRIO, resource.RLIMIT_MEMLOCK)]
+slack = open("/proc/self/timerslack_ns").read()
+print(struct.unpack("IIQiIQQQ", attributes), slack, os.getpriority(os.PRIO_PROCESS, 0), limits)
+"""
+
+
+def attributes(pid):
+    """(policy, nice, real-time priority, slice in ns) of a process."""
+    found = ctypes.create_string_buffer(48)
+    assert ctypes.CDLL(None).syscall(NUMBERS[1], pid, found, 48, 0) == 0
+    _, policy, _, nice, rt, runtime, _, _ = struct.unpack("IIQiIQQQ", found)
+    return policy, nice, rt, runtime
+
+
+def short_slice():
+    wanted = struct.pack("IIQiIQQQ", 48, OTHER, 0, 3, 0, 5_000_000, 0, 0)
+    assert ctypes.CDLL(None).syscall(NUMBERS[0], 0, wanted, 0) == 0
+
+
+STARTS = {
+    "usual": [],
+    "nice": ["nice", "-n", "5"],
+    "nicer": ["nice", "-n", "-5"],
+    "fifo": ["chrt", "-f", "10"],
+    "rr": ["chrt", "-r", "98"],
+    "reset": ["chrt", "-R", "-f", "10"],
+    "batch": ["chrt", "-b", "0"],
+    "idle": ["nice", "-n", "7", "chrt", "-i", "0"],
+    "slice": [],
+    "user": boxes.as_user(NOBODY),
+    "capable": ["nice", "-n", "3", *boxes.as_user(NOBODY), "--inh-caps=+sys_nice", "--ambient-caps=+sys_nice"],
+}
+
+
+@contextlib.contextmanager
+def started(launch, name):
+    """leaderexec as STARTS says, in a place where every user can run it: yields that, and start(*arguments, env=...)."""
+    more = {"preexec_fn": short_slice} if name == "slice" else {}
+    with boxes.open_place() as place:
+        binary = shutil.copy(launch.binary, place)
+        yield place, functools.partial(launch, before=STARTS[name], binary=binary, cwd="/", **more)
+
+
+def shown_directly(name):
+    """What SHOW says in a child of such a start (a child, because of SCHED_RESET_ON_FORK)."""
+    more = {"preexec_fn": short_slice} if name == "slice" else {}
+    argv = [*STARTS[name], *sh('"$@"; exit'), "sh", sys.executable, "-S", "-c", SHOW]
+    done = subprocess.run(argv, capture_output=True, text=True, **more)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", STARTS)
+def test_the_command_has_the_priority_that_leaderexec_was_started_with(launch, name):
+    with started(launch, name) as (place, start):
+        run = start("-b", f"file:{place}/locks", "--", sys.executable, "-S", "-c", SHOW)
+        assert run.wait() == 0, run.err()
+    assert run.out() == shown_directly(name)
+
+
+@pytest.mark.parametrize("name", ["usual", "nicer", "fifo", "slice"])
+def test_a_credential_process_has_it_too(launch, name):
+    with started(launch, name) as (place, start):
+        script, config, shown = (os.path.join(place, file) for file in ("give", "config", "shown"))
+        with open(script, "w") as f:
+            f.write(f"#!{sys.executable} -S\nimport sys\nsys.stdout = open('{shown}', 'w')\n{SHOW}")
+        os.chmod(script, 0o755)
+        with open(config, "w") as f:
+            f.write(f"[default]\ncredential_process = {script}\n")
+        run = start("-b", "bucket", "--", "true", env={"AWS_CONFIG_FILE": config, "AWS_ENDPOINT_URL": "http://127.0.0.1:1"})
+        assert run.wait() == 125
+        with open(shown) as f:
+            assert f.read() == shown_directly(name)
+
+
+def raised(pid):
+    policy, nice, rt, slice_ns = attributes(pid)
+    return (policy, rt) if policy in (FIFO, RR) else (policy, nice, slice_ns)
+
+
+@pytest.mark.parametrize(
+    "before, keeper, guard",
+    [
+        ([], (RR, 1), (RR, 98)),
+        (["chrt", "-f", "10"], (FIFO, 11), (FIFO, 98)),
+        (["chrt", "-r", "98"], (RR, 99), (RR, 99)),
+        (["prlimit", "--rttime=1000000"], (OTHER, -20, SHORT), (OTHER, -20, SHORT)),
+        (["nice", "-n", "3", *boxes.as_user(NOBODY)], (OTHER, 3, SHORT), (OTHER, 3, SHORT)),
+    ],
+    ids=str,
+)
+def test_keeper_and_guard_have_the_best_priority_that_they_may(drive, open_driver, before, keeper, guard):  # noqa: F811
+    driven = drive("--", "sleep", "300", before=before, binary=open_driver, cwd="/")
+    wait_until(lambda: descendants(driven.guard), "the command")
+    assert (raised(driven.keeper), raised(driven.guard)) == (keeper, guard)
+    driven.run.signal(signal.SIGTERM)
+    assert driven.run.wait() == 143
+
+
+@pytest.mark.parametrize(
+    "before, word",
+    [
+        (["chrt", "-f", "99"], "there is none"),
+        (["chrt", "-f", "10", *boxes.as_user(NOBODY)], "CAP_SYS_NICE"),
+        (["chrt", "-d", "-T", "5000000", "-P", "100000000", "0"], "reset-on-fork"),
+    ],
+    ids=str,
+)
+def test_what_would_have_the_commands_priority_doesnt_run_it(launch, before, word):
+    with boxes.open_place() as place:
+        binary = shutil.copy(launch.binary, place)
+        run = launch(
+            *("-b", f"file:{place}/locks", "--", "touch", f"{place}/ran"),
+            before=before,
+            binary=binary,
+            cwd="/",
+            env={"ASAN_OPTIONS": "detect_leaks=0"},  # which takes a fork
+        )
+        assert run.wait() == 125
+        assert word in run.err() and run.err().count("\n") == 1
+        assert not os.path.exists(f"{place}/ran")
+
+
+@pytest.mark.parametrize("raises_itself", [False, True])
+def test_a_command_that_leaves_no_processor_dies_in_time(drive, raises_itself):  # noqa: F811
+    """On one processor, at a real-time priority that it was started with, or has taken. RLIMIT_CPU is for this test's
+    machine, should it come to that."""
+    pin = ["prlimit", "--cpu=10", "taskset", "-c", str(max(os.sched_getaffinity(0)))]
+    fifo, busy = ["chrt", "-f", "10"], sh("echo up; trap '' TERM; while :; do :; done")
+    driven = drive(
+        *("-t", 2000, "-r", 1200, "--"),
+        *(fifo + busy if raises_itself else busy),
+        before=pin if raises_itself else pin + fifo,
+    )
+    command = wait_until(lambda: descendants(driven.guard), "the command")
+    wait_until(lambda: "up" in driven.run.out(), "it to be busy")
+    gone = all_gone(command)
+    # Whoever takes a higher one than the keeper's gets no renewals.
+    assert len(driven.lines("extend")) == (0 if raises_itself else 1)
+    assert gone < int((driven.lines("extend") or driven.lines("start"))[-1].split()[-1]) / 1000
+    assert driven.run.wait() == 123

@@ -32,7 +32,8 @@ static void *allocate(void *data) {
 /* Returns whether line's answer came in time. */
 static bool run(struct s3_command *command, struct s3_reply *reply, const char *line) {
     char *environment[] = {"PATH=/usr/bin:/bin", NULL};
-    assert_int_equal(s3_command_start(command, line, environment), 0);
+    struct priority priority = {.known = false};
+    assert_int_equal(s3_command_start(command, line, environment, &priority), 0);
     for (int i = 0; i < PATIENCE_S; i++) {
         struct pollfd fds = {.fd = command->fd, .events = POLLIN};
         if (poll(&fds, 1, 1000) > 0 && s3_command_read(command, reply) == S3_COMMAND_DONE) return true;

@@ -179,7 +179,9 @@ static int wait_for(struct store *store, struct pollfd *extra, size_t count, int
 
 static void close_store(struct store *store) { (void)store; }
 
-struct store *bucket_open(const struct options *options, char *const *environment, char *reason) {
+struct store *bucket_open(const struct options *options, char *const *environment, const struct priority *priority,
+                          char *reason) {
+    (void)priority;
     (void)options, (void)environment, (void)reason;
     static const struct store_ops ops = {
         .submit = submit, .wait = wait_for, .next = next, .close = close_store};

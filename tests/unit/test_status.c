@@ -213,7 +213,9 @@ static void playback_close(struct store *store) {
     playback.closed = true;
 }
 
-struct store *bucket_open(const struct options *options, char *const *environment, char *reason) {
+struct store *bucket_open(const struct options *options, char *const *environment, const struct priority *priority,
+                          char *reason) {
+    (void)priority;
     static const struct store_ops ops = {playback_submit, playback_wait, playback_next, NULL, playback_close};
     (void)options;
     (void)environment;
