@@ -104,7 +104,6 @@ static void describe(const struct directory_store *store, const struct log_answe
 static void answer_unknown(struct directory_store *store, struct lane *lane, const char *what_happened) {
     char what[TEXT_REASON_SIZE / 2];
     describe(store, &lane->answer, what, sizeof what);
-    lane->answer.outcome = OUTCOME_UNKNOWN;
     (void)text_format(lane->answer.reason, sizeof lane->answer.reason, "%s %s", what, what_happened);
     lane->state = LANE_ANSWERED;
 }
@@ -276,6 +275,5 @@ struct store *store_open_directory(const char *directory, const char *prefix, co
         return NULL;
     }
     store->base.ops = &directory_ops;
-    for (size_t i = 0; i < LOG_LANES; i++) store->lanes[i].worker = WORKER_NONE;
     return &store->base;
 }

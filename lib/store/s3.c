@@ -24,8 +24,7 @@ _Static_assert(S3_CLIENT_LANES >= (int)LOG_LANES, "a connection for each lane");
 
 /* One lane's request and how far it is. */
 struct task {
-    bool busy;
-    bool ready;
+    bool ready; /* answered, and not yet taken */
     int64_t deadline_ns; /* wait clock */
     struct log_request request;
     struct log_answer answer;
@@ -53,7 +52,6 @@ static int lane_of(const struct s3_store *store, const struct task *task) { retu
 /* Ends task with outcome. */
 static void answer(struct task *task, enum outcome outcome) {
     task->answer.outcome = outcome;
-    task->busy = false;
     task->ready = true;
 }
 
@@ -153,14 +151,11 @@ static int submit(struct store *base, const struct log_request *request) {
     struct s3_store *store = self(base);
     struct task *task = &store->tasks[request->lane];
     int64_t timeout_ms = request->timeout_ms < TIMEOUT_MAX_MS ? request->timeout_ms : TIMEOUT_MAX_MS;
-    s3_client_cancel(&store->client, request->lane);
-    *task =
-        (struct task){.busy = true, .deadline_ns = clock_now().wait_ns + timeout_ms * NS_PER_MS, .request = *request};
+    *task = (struct task){.deadline_ns = clock_now().wait_ns + timeout_ms * NS_PER_MS, .request = *request};
     task->answer =
         (struct log_answer){.id = request->id, .lane = request->lane, .op = request->op, .seq = request->seq};
-    int rc = begin(store, task);
-    task->request.body = NULL; /* the client has its copy; the caller's may go */
-    if (rc != 0) task->busy = false;
+    int rc = begin(store, task); /* what was under way in this lane ends with it */
+    task->request.body = NULL;   /* the client has its copy; the caller's may go */
     return rc;
 }
 
@@ -331,7 +326,6 @@ struct store *store_open_s3(const struct s3_config *config, const char *prefix, 
         return NULL;
     }
     store->store.ops = &ops;
-    store->trim_floor = 1;
     int rc = key_format_folder(store->folder, sizeof store->folder, prefix, lock);
     if (rc != 0) {
         (void)text_copy(reason, TEXT_REASON_SIZE,

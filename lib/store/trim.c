@@ -21,7 +21,6 @@ struct reading {
 static enum trim_step ask(struct trim *trim) {
     int64_t top = trim->floor + trim->width;
     if (top > trim->head - 1) top = trim->head - 1;
-    trim->count = 0;
     if (top <= trim->floor) return TRIM_DELETE;
     char name[KEY_SLOT_SIZE];
     key_format_slot(name, top);

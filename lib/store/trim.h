@@ -38,7 +38,7 @@ struct trim {
     int64_t victims[TRIM_MOST_MAX]; /* oldest first */
 };
 
-/* Begins; head and most as in struct log_request, floor as the trim before left it (1 at first), old_ms as above.
+/* Begins; head and most as in struct log_request, floor as the trim before left it (0 at first), old_ms as above.
  * Returns TRIM_LIST, or TRIM_DELETE with none. */
 enum trim_step trim_init(struct trim *trim, const char *folder, int64_t floor, int64_t head, int64_t old_ms, int most);
 

@@ -22,6 +22,9 @@ struct disk {
     bool no_tmpfile;        /* O_TMPFILE isn't known */
     bool unkillable;        /* workers don't die */
     unsigned listing_takes_ms;
+    bool opening_hangs;  /* of anything in a folder */
+    bool writes_little;  /* write(2) takes a byte at a time, if it isn't interrupted */
+    bool no_close_range; /* as before Linux 5.9 */
 };
 
 extern struct disk disk;

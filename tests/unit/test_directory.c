@@ -165,6 +165,29 @@ static void a_place_where_nothing_can_be_made_is_refused(void **state) {
     assert_refused(fixture->store, an_append(1));
 }
 
+static void a_folder_that_may_only_be_searched_is_refused(void **state) {
+    struct fixture *fixture = *state;
+    assert_int_equal(mkdir(fixture->directory, 0311), 0);
+    set_privileges(false);
+    struct log_answer answer = ask(fixture->store, a_listing()); /* is there a log in it or none? */
+    assert_int_equal(answer.outcome, OUTCOME_REFUSED);
+    assert_non_null(strstr(answer.reason, fixture->directory));
+    assert_int_equal(ask(fixture->store, an_append(1)).outcome, OUTCOME_DONE); /* made and synced below it */
+    assert_int_equal(ask(fixture->store, a_listing()).listing.head_seq, 1);
+}
+
+static void a_slot_that_may_not_be_read_is_refused_and_named(void **state) {
+    struct fixture *fixture = *state;
+    char path[256];
+    append_all(fixture, 1, 2);
+    path_in_folder(fixture, path, "999999999997-2");
+    assert_int_equal(chmod(path, 0), 0);
+    set_privileges(false);
+    struct log_answer answer = ask(fixture->store, a_read(2));
+    assert_int_equal(answer.outcome, OUTCOME_REFUSED);
+    assert_non_null(strstr(answer.reason, "read slot 2 in"));
+}
+
 /* --- things in the way --- */
 
 static void only_names_of_slots_count(void **state) {
@@ -237,6 +260,57 @@ static void trimming_leaves_no_gap_where_a_young_slot_lies_before_an_old_one(voi
     assert_true(is_there(fixture, "999999999995-4"));
 }
 
+static void a_clock_that_was_set_forward_makes_nothing_old(void **state) {
+    struct fixture *fixture = *state;
+    append_all(fixture, 1, 4);
+    set_age(fixture, "999999999998-1", 5000);
+    for (int64_t seq = 2; seq <= 4; seq++) {
+        char name[64];
+        (void)text_format(name, sizeof name, "%012lld-%lld", 999999999999LL - (long long)seq, (long long)seq);
+        set_age(fixture, name, 3000); /* the newest, too: since then nobody wrote anything */
+    }
+    assert_int_equal(ask(fixture->store, a_trim(4, 1000000)).outcome, OUTCOME_DONE);
+    assert_false(is_there(fixture, "999999999998-1"));
+    assert_true(is_there(fixture, "999999999997-2"));
+}
+
+static void no_more_are_trimmed_than_was_asked_for(void **state) {
+    struct fixture *fixture = *state;
+    struct log_request request = a_trim(9, 1000);
+    append_all(fixture, 1, 9);
+    for (int64_t seq = 1; seq < 9; seq++) {
+        char name[64];
+        (void)text_format(name, sizeof name, "%012lld-%lld", 999999999999LL - (long long)seq, (long long)seq);
+        set_age(fixture, name, 1000);
+    }
+    request.trim_most = 3;
+    assert_int_equal(ask(fixture->store, request).outcome, OUTCOME_DONE);
+    assert_int_equal(count_names(fixture->folder), 6);
+    assert_false(is_there(fixture, "999999999996-3"));
+}
+
+static void the_oldest_go_first_however_many_there_are(void **state) {
+    struct fixture *fixture = *state;
+    struct log_request request = a_trim(1200, 1000);
+    append_all(fixture, 1200, 1200);
+    for (int64_t i = 1; i < 1200; i++) { /* in no order */
+        char name[64];
+        long long seq = (long long)(i * 7 % 1200);
+        (void)text_format(name, sizeof name, "%012lld-%lld", 999999999999LL - seq, seq);
+        put_file(fixture, name, 1);
+        set_age(fixture, name, 1000);
+    }
+    request.trim_most = 10000;
+    assert_int_equal(ask(fixture->store, request).outcome, OUTCOME_DONE);
+    int left = count_names(fixture->folder);
+    assert_in_range(left, 600, 1199); /* a trim looks at some 500 */
+    for (int64_t seq = 1; seq <= 1200; seq++) {
+        char name[64];
+        (void)text_format(name, sizeof name, "%012lld-%lld", 999999999999LL - (long long)seq, (long long)seq);
+        assert_int_equal(is_there(fixture, name), seq > 1200 - left);
+    }
+}
+
 static void trimming_a_long_log_goes_on_where_it_stopped(void **state) {
     struct fixture *fixture = *state;
     append_all(fixture, 1, 1);
@@ -285,6 +359,11 @@ int main(void) {
         STORE_TEST(what_is_no_file_takes_a_slot_unread_and_stays),
         STORE_TEST(a_megabyte_and_nothing_at_all_are_unreadable),
         STORE_TEST(trimming_leaves_no_gap_where_a_young_slot_lies_before_an_old_one),
+        STORE_TEST(a_folder_that_may_only_be_searched_is_refused),
+        STORE_TEST(a_slot_that_may_not_be_read_is_refused_and_named),
+        STORE_TEST(a_clock_that_was_set_forward_makes_nothing_old),
+        STORE_TEST(no_more_are_trimmed_than_was_asked_for),
+        STORE_TEST(the_oldest_go_first_however_many_there_are),
         STORE_TEST(trimming_a_long_log_goes_on_where_it_stopped),
         STORE_TEST(what_a_crash_left_is_removed_after_an_hour),
     };

@@ -105,6 +105,45 @@ static void a_listing_without_end_is_given_up(void **state) {
     assert_line(answer.reason, "longer than any should be");
 }
 
+static void a_flood_of_foreign_keys_is_given_up(void **state) {
+    struct fixture *f = *state;
+    submit(f, LOG_LANE_0, LOG_NEWEST, 0, NULL);
+    for (int page = 0; page < 20; page++) {
+        char body[1024];
+        (void)snprintf(body, sizeof body, LIST("true", OBJECT("locks%%2Fleader%%2F000%02d", "5", AT)), page);
+        server_answer(&f->server, await_request(f), "200 OK", DATE, body);
+    }
+    struct log_answer answer = await_answer(f);
+    assert_int_equal(answer.outcome, OUTCOME_UNKNOWN);
+    assert_line(answer.reason, "locks/leader/ holds thousands of keys that aren't ours");
+}
+
+static void a_listing_that_isnt_allowed_names_the_folder(void **state) {
+    struct log_answer answer = ask(*state, LOG_NEWEST, 0, "403 Forbidden", "", ERROR("AccessDenied"));
+    assert_int_equal(answer.outcome, OUTCOME_REFUSED);
+    assert_line(answer.reason, "s3:ListBucket on locks/leader/");
+}
+
+static void names_that_make_no_key_are_refused_when_it_is_opened(void **state) {
+    const struct fixture *f = *state;
+    char reason[TEXT_REASON_SIZE], longest[2000];
+    assert_null(store_open_s3(&f->config, "locks/", "a/b", reason));
+    assert_line(reason, "a lock's name can't be empty");
+    memset(longest, 'x', sizeof longest);
+    longest[sizeof longest - 1] = '\0';
+    assert_null(store_open_s3(&f->config, "locks/", longest, reason));
+    assert_line(reason, "too long together");
+}
+
+static void it_says_once_whose_keys_it_uses(void **state) {
+    const struct fixture *f = *state;
+    struct store_notice notice = {.warning = true};
+    assert_true(store_take_notice(f->store, &notice));
+    assert_false(notice.warning);
+    assert_line(notice.text, "credentials: ");
+    assert_false(store_take_notice(f->store, &notice));
+}
+
 static void a_slot_comes_in_chunks_too(void **state) {
     struct fixture *f = *state;
     static const char text[] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nfr\r\n3\r\nee\n\r\n0\r\n\r\n";
@@ -269,6 +308,10 @@ int main(void) {
         CASE(foreign_keys_in_front_are_stepped_over),
         CASE(a_listing_that_cant_be_trusted_shows_nothing),
         CASE(a_listing_without_end_is_given_up),
+        CASE(a_flood_of_foreign_keys_is_given_up),
+        CASE(a_listing_that_isnt_allowed_names_the_folder),
+        CASE(names_that_make_no_key_are_refused_when_it_is_opened),
+        CASE(it_says_once_whose_keys_it_uses),
         CASE(a_slot_comes_in_chunks_too),
         CASE(an_append_is_put_if_absent),
         CASE(an_answer_cut_off_is_unknown),

@@ -102,6 +102,20 @@ static void what_may_not_be_deleted_is_asked_for_again(void **state) {
     }
 }
 
+static void foreign_keys_in_the_way_end_the_trim(void **state) {
+    struct fixture *f = *state;
+    submit(f, LOG_LANE_TRIM, LOG_TRIM, 1000, NULL);
+    tell_the_time(f);
+    server_answer(&f->server, await_request(f), "200 OK", DATE,
+                  LIST("true", OBJECT(FOLDER "000", "5", OLD)));
+    for (int halves = 0; halves < 8; halves++) /* 400, 200, ... 1 */
+        server_answer(&f->server, await_request(f), "200 OK", DATE,
+                      LIST("true", OBJECT(FOLDER "000", "5", OLD)));
+    struct log_answer answer = await_answer(f);
+    assert_int_equal(answer.outcome, OUTCOME_UNKNOWN);
+    assert_line(answer.reason, "no listing shows its oldest slots");
+}
+
 int main(void) {
     signal(SIGPIPE, SIG_IGN);
     /* The machine's proxies aren't part of the test. */
@@ -114,6 +128,7 @@ int main(void) {
         CASE(the_next_trim_begins_where_the_last_one_ended),
         CASE(trimming_stops_where_it_may_not_delete),
         CASE(what_may_not_be_deleted_is_asked_for_again),
+        CASE(foreign_keys_in_the_way_end_the_trim),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -151,6 +151,50 @@ static void at_most_as_many_as_asked_are_chosen(void **state) {
     assert_true(trim.count <= TRIM_MOST_MAX);
 }
 
+static void no_more_are_chosen_than_there_is_room_for(void **state) {
+    (void)state;
+    struct bucket bucket = {.first = 1, .head = TRIM_KEYS};
+    struct trim trim;
+    struct buffer page;
+    buffer_init(&page, 4 * 1024 * 1024);
+    assert_int_equal(trim_init(&trim, FOLDER, 1, bucket.head, NOW_MS + 10000, 100000), TRIM_LIST);
+    list(&bucket, "", TRIM_KEYS, &page); /* more slots than were asked for */
+    assert_int_equal(trim_page(&trim, page.data, page.length), TRIM_DELETE);
+    assert_int_equal(trim.count, TRIM_MOST_MAX);
+    buffer_deinit(&page);
+}
+
+/* All old slots are gone: the next trim mustn't begin behind those that come to be. */
+static void an_empty_bottom_is_skipped_and_no_more(void **state) {
+    (void)state;
+    for (int64_t head = 3; head <= 3000; head += 333) {
+        struct bucket bucket = {.first = head - 1, .head = head};
+        struct trim trim;
+        assert_int_equal(run(&trim, &bucket, 0, 400), TRIM_DELETE);
+        assert_int_equal(trim.count, 0);
+        assert_int_equal(trim.floor, bucket.first);
+    }
+}
+
+/* A store that always says the opposite of what would lead on. */
+static void no_store_keeps_a_trim_listing_for_ever(void **state) {
+    (void)state;
+    static const char nothing[] =
+        "<ListBucketResult><Prefix>" FOLDER "</Prefix><IsTruncated>false</IsTruncated></ListBucketResult>";
+    static const char foreign[] =
+        "<ListBucketResult><Prefix>" FOLDER "</Prefix><IsTruncated>true</IsTruncated><Contents><Key>" FOLDER
+        "000</Key><LastModified>2026-11-23T22:00:00Z</LastModified><Size>1</Size></Contents>"
+        "</ListBucketResult>";
+    struct trim trim;
+    enum trim_step step = trim_init(&trim, FOLDER, 1, INT64_C(1000000000), NOW_MS, 100);
+    int pages = 0;
+    for (; step == TRIM_LIST && pages <= TRIM_PAGES_MAX; pages++)
+        step = pages % 2 == 0 ? trim_page(&trim, nothing, sizeof nothing - 1)
+                              : trim_page(&trim, foreign, sizeof foreign - 1);
+    assert_int_equal(step, TRIM_GIVE_UP);
+    assert_int_equal(pages, TRIM_PAGES_MAX);
+}
+
 static void the_oldest_slot_is_found_far_up_in_a_few_pages(void **state) {
     (void)state;
     struct bucket bucket = {.first = 1000000, .head = 1050000};
@@ -261,6 +305,9 @@ int main(void) {
         cmocka_unit_test(the_newest_two_stay_however_old),
         cmocka_unit_test(the_newest_two_stay_where_more_is_listed_than_was_asked_for),
         cmocka_unit_test(at_most_as_many_as_asked_are_chosen),
+        cmocka_unit_test(no_more_are_chosen_than_there_is_room_for),
+        cmocka_unit_test(an_empty_bottom_is_skipped_and_no_more),
+        cmocka_unit_test(no_store_keeps_a_trim_listing_for_ever),
         cmocka_unit_test(the_oldest_slot_is_found_far_up_in_a_few_pages),
         cmocka_unit_test(foreign_keys_are_in_nobodys_way),
         cmocka_unit_test(a_page_that_is_no_listing_ends_it),
