@@ -13,15 +13,31 @@
 #include "store/key.h"
 #include "store/store.h"
 
-/* File systems that other machines may see: nobody has tried link(2) and fsync(2) there. As statfs(2) lists them. */
-static const struct {
-    long type;
+/* What is wrong with a file system. Nobody has tried link(2) and fsync(2) where other machines may write, too. */
+#define SHARED    "which other machines may share: nobody has shown that locks can be kept there"
+#define FORGETFUL "which a restart empties: tokens would begin at 1 again; choose a directory on a disk"
+#define LAYERED   "as a container's own files are: each container would keep a lock of its own; mount a volume there"
+
+/* As statfs(2) lists them. */
+static const struct doubtful_system {
+    unsigned long type;
     const char *name;
-} shared_systems[] = {
-    {0x6969, "nfs"},       {0xff534d42, "cifs"}, {0xfe534d42, "smb3"},   {0x517b, "smb"},
-    {0x00c36400, "ceph"},  {0x65735546, "fuse"}, {0x01021997, "9p"},     {0x5346414f, "afs"},
-    {0x7461636f, "ocfs2"}, {0x01161970, "gfs2"}, {0x0bd00bd0, "lustre"}, {0x47504653, "gpfs"},
+    const char *doubt;
+} doubtful_systems[] = {
+    {0x6969, "nfs", SHARED},          {0xff534d42, "cifs", SHARED},     {0xfe534d42, "smb3", SHARED},
+    {0x517b, "smb", SHARED},          {0x00c36400, "ceph", SHARED},     {0x65735546, "fuse", SHARED},
+    {0x01021997, "9p", SHARED},       {0x5346414f, "afs", SHARED},      {0x7461636f, "ocfs2", SHARED},
+    {0x01161970, "gfs2", SHARED},     {0x0bd00bd0, "lustre", SHARED},   {0x47504653, "gpfs", SHARED},
+    {0x01021994, "tmpfs", FORGETFUL}, {0x858458f6, "ramfs", FORGETFUL}, {0x794c7630, "overlayfs", LAYERED},
+    {0x61756673, "aufs", LAYERED},
 };
+
+static const struct doubtful_system *find_doubtful(const struct statfs *system) {
+    for (size_t i = 0; i < sizeof doubtful_systems / sizeof *doubtful_systems; i++) {
+        if (doubtful_systems[i].type == ((unsigned long)system->f_type & 0xffffffffUL)) return &doubtful_systems[i];
+    }
+    return NULL;
+}
 
 struct directory_place {
     struct place place;
@@ -51,16 +67,11 @@ static int look(struct place *place, struct report *report, char *reason) {
         (void)text_format(reason, TEXT_REASON_SIZE, "can't look at %.300s: %s", directory->existing, strerror(error));
         return -error;
     }
-    const char *shared = NULL;
-    for (size_t i = 0; i < sizeof shared_systems / sizeof *shared_systems; i++) {
-        if ((unsigned long)shared_systems[i].type == ((unsigned long)system.f_type & 0xffffffffUL))
-            shared = shared_systems[i].name;
-    }
+    const struct doubtful_system *doubtful = find_doubtful(&system);
     struct finding *finding = report_add(report);
-    if (shared != NULL) {
-        finding_set(finding, "disk", FINDING_WARN,
-                    "%.600s is on %s, which other machines may share: nobody has shown that locks can be kept there",
-                    place->options->bucket.directory, shared);
+    if (doubtful != NULL) {
+        finding_set(finding, "disk", FINDING_WARN, "%.600s is on %s, %s", place->options->bucket.directory,
+                    doubtful->name, doubtful->doubt);
     } else {
         finding_set(finding, "disk", FINDING_OK, "%.800s is on a local file system", place->options->bucket.directory);
     }

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import urllib.request
 
 import pytest
@@ -58,7 +59,8 @@ def test_a_good_store_passes_and_nothing_is_left(leaderexec, store):
     found, last = items(run)
     assert list(found) == (ITEMS_OF_A_DIRECTORY if store.kind == "directory" else ITEMS_OF_S3)
     slow = ("round-trip", "clock", "visible")  # a busy machine's business
-    assert {item: level for item, (level, _) in found.items() if level != "ok" and item not in slow} == {}
+    levels = {item: level for item, (level, _) in found.items() if level != "ok" and item not in slow}
+    assert levels == ({"disk": "warn"} if is_on_tmpfs(store) else {})
     assert found["race"][1] == "4 writers at once: one winner in each of 6 rounds"
     assert "a lock can be kept here" in last
     assert keys(store) == [] and run.err() == ""
@@ -66,6 +68,33 @@ def test_a_good_store_passes_and_nothing_is_left(leaderexec, store):
         assert not os.path.exists(store.folder)
     else:
         assert "****0000" in found["credentials"][1] and "ownersecret" not in run.out()
+
+
+def is_on_tmpfs(store):
+    """Tests' files are in memory where there is room."""
+    kind = subprocess.run(["stat", "-f", "-c", "%T", store.directory], capture_output=True, text=True, check=True)
+    return store.kind == "directory" and kind.stdout.strip() == "tmpfs"
+
+
+@pytest.mark.parametrize(
+    "mount, says",
+    [
+        ("mount -t tmpfs none $1", "on tmpfs, which a restart empties"),
+        ("mount -t ramfs none $1", "on ramfs, which a restart empties"),
+        (
+            "mount -t tmpfs none $1 && cd $1 && mkdir l u w o && mount -t overlay -o lowerdir=l,upperdir=u,workdir=w none $1",
+            "on overlayfs, as a container's own files are",
+        ),
+    ],
+    ids=["tmpfs", "ramfs", "overlay"],
+)
+def test_a_file_system_that_doesnt_last_is_warned_of(launch, tmp_path, mount, says):
+    """In a mount namespace that ends with it."""
+    box = ["unshare", "-m", "--propagation", "private", "sh", "-c", f'set -e; {mount}; shift; exec "$@"', "sh", tmp_path]
+    run = launch("check", "-b", f"file:{tmp_path}/locks", *QUICK, before=[str(word) for word in box])
+    assert run.wait() == 0, run.err()
+    disk = next(line for line in run.out().splitlines() if line.split()[1] == "disk")
+    assert disk.startswith("warn") and says in disk
 
 
 def test_json_says_the_same_with_figures(leaderexec, store):
@@ -343,4 +372,4 @@ def test_progress_is_shown_on_a_terminal_only(launch, store, tmp_path):
         assert "...\r\x1b[Kleaderexec: " in terminal.wait_for("ended 125")
     finally:
         terminal.close()
-    assert (tmp_path / "out").read_text().startswith("ok ")
+    assert (tmp_path / "out").read_text().startswith(("ok ", "warn "))
