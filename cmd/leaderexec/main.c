@@ -1,6 +1,7 @@
 /* leaderexec: run a command only while leading. Reads the options and calls what they ask for.
  *
  * Nothing here opens a descriptor or wakes a library: for a run, the guard must be forked before that. */
+#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -8,6 +9,7 @@
 #include "base/text.h"
 #include "check.h"
 #include "options.h"
+#include "process/child.h"
 #include "run.h"
 #include "status.h"
 
@@ -35,6 +37,23 @@ static int finish_output(int code, const struct log *log) {
     return EXIT_OWN_FAILURE;
 }
 
+/* Ends as the command did, so that whoever looks at us sees what he would have seen of it: a shell's loop stops at
+ * Ctrl-C. Returns the exit code for who is PID 1, which no signal ends. */
+static int end_by(int number) {
+    sigset_t only;
+    sigemptyset(&only);
+    sigaddset(&only, number);
+    (void)signal(number, SIG_DFL);
+    (void)sigprocmask(SIG_UNBLOCK, &only, NULL);
+    (void)raise(number);
+    return 128 + number; /* as a shell reports it */
+}
+
+static int run(const struct options *options) {
+    int code = run_command(options, environ);
+    return code > CHILD_EXIT_SIGNALLED ? end_by(code - CHILD_EXIT_SIGNALLED) : code;
+}
+
 int main(int argc, char **argv) {
     struct options options;
     char reason[TEXT_REASON_SIZE];
@@ -47,7 +66,7 @@ int main(int argc, char **argv) {
     switch (options.mode) {
     case OPTIONS_RUN:
         explain(&options, &log);
-        return run_command(&options, environ);
+        return run(&options);
     case OPTIONS_STATUS:
         return finish_output(status_command(&options, environ, &log), &log);
     case OPTIONS_CHECK:

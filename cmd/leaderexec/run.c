@@ -139,6 +139,9 @@ static int perform(struct run *run, const struct election_action *action) {
     case ELECTION_EXIT:
         run->done = true;
         run->exit_code = run->broken ? EXIT_OWN_FAILURE : action->exit_code;
+        /* Nothing ran: the signal ended the wait, as it would have ended the command. */
+        if (!run->broken && run->election.signal != 0 && action->exit_code == 128 + run->election.signal)
+            run->exit_code = CHILD_EXIT_SIGNALLED + run->election.signal;
         return 0;
     }
     return -EINVAL;

@@ -135,7 +135,7 @@ static int search_program(const struct child *child) {
 static int become_command(const struct child *child, pid_t guard) {
     /* Should the guard die before this line, no signal would ever come: so its death is looked for afterwards. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return errno;
-    if (getppid() != guard) _exit(CHILD_EXIT_SIGNALLED + SIGKILL);
+    if (getppid() != guard) _exit(CHILD_EXIT_CANNOT_RUN);
     /* A shared group without a number here (another PID namespace's) is the guard's too, and inherited. */
     if (!child->foreground && setpgid(0, 0) != 0) return errno;
     if (child->foreground && child->shared_group != 0 && setpgid(0, child->shared_group) != 0) return errno;

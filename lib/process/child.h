@@ -19,7 +19,10 @@
 /* As a shell reports them. */
 #define CHILD_EXIT_CANNOT_RUN 126
 #define CHILD_EXIT_NOT_FOUND  127
-#define CHILD_EXIT_SIGNALLED  128
+
+/* Added to the number of the signal that ended the command: more than any exit code, so that its own 137 isn't taken
+ * for a SIGKILL. */
+#define CHILD_EXIT_SIGNALLED 256
 
 /* What leaderexec was given and the command gets back. */
 struct child_origin {
@@ -63,8 +66,8 @@ pid_t child_group(const struct child *child);
 /* Sends signal to the command's group, or to the command alone where it shares ours. Nothing where it doesn't run. */
 void child_signal(const struct child *child, int signal);
 
-/* Takes note of the command's end as waitid(2) had it, which reaped it. Sets what a shell would report, and the errno
- * of a failed exec (0: it ran). */
+/* Takes note of the command's end as waitid(2) had it, which reaped it. Sets its exit code, or CHILD_EXIT_SIGNALLED + N,
+ * and the errno of a failed exec (0: it ran). */
 void child_ended(struct child *child, const siginfo_t *info, int *exit_code, int *exec_errno);
 
 /* What a shell reports for a command that can't be run because of that errno: 127 where it wasn't found, else 126. */

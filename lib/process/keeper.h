@@ -71,7 +71,8 @@ struct keeper_event {
     int signal;
     bool from_kernel; /* SI_KERNEL: a terminal sent it, and reached the command too where it shares our group */
     enum keeper_end end;
-    int exit_code;  /* the command's, as a shell reports it: 0 to 255, 128 + N; 126 and 127 where it couldn't be run */
+    int exit_code;  /* the command's, 0 to 255; 126 and 127 where it couldn't be run; CHILD_EXIT_SIGNALLED + N (child.h)
+                       where signal N ended it */
     int exec_errno; /* why it couldn't be run; 0 where it ran */
     char text[256];
 };

@@ -13,6 +13,7 @@ from checker import FROZEN, GUARD_KILLED, NS, OTHER, Finding, Window, run_of, wi
 
 GUARD_NAME = "le-guard"
 WINDOW_GRACE_S = 1.0  # what continues after a freeze needs a moment to kill
+CRASHES = [getattr(signal, "SIG" + name) for name in ("ILL", "TRAP", "ABRT", "BUS", "FPE", "SEGV", "SYS")]
 CRASH_SAYS = ("Assertion", "AddressSanitizer", "LeakSanitizer", "runtime error:")
 EFFECT_S = 0.02  # for a signal
 KEPT_RUNS = 20  # whose output files are kept, a node
@@ -206,7 +207,7 @@ def newest_line(path):
 def crash_of(node):
     """What a run's end says of a bug, or None."""
     code, told = node.run.process.returncode, node.run.err()
-    if code < 0 and not (code == -signal.SIGKILL and node.was_killed):
+    if -code in CRASHES:  # any other signal may have ended the command, and we show what that showed
         return f"{node.run_name} was ended by signal {-code}: {told[-300:]}"
     words = next((w for w in CRASH_SAYS if w in told), None)
     return f"{node.run_name} said {told[-300:]}" if words else None

@@ -26,8 +26,20 @@ def test_the_commands_exit_code_is_passed_on(leaderexec, code):
     assert run.err() == ""
 
 
-def test_a_command_killed_by_a_signal_gives_128_and_its_number(leaderexec):
-    assert leaderexec(*FAST, "--", "sh", "-c", "kill -SEGV $$").wait() == 139
+@pytest.mark.parametrize("name", ["SEGV", "KILL", "INT", "QUIT", "USR1", "RTMIN"])
+def test_where_a_signal_ends_the_command_it_ends_us(leaderexec, tmp_path, name):
+    """A shell shows 128 + N for that."""
+    number = getattr(signal, "SIG" + name)
+    run = leaderexec(*FAST, "--", "sh", "-c", f"kill -{int(number)} $$", cwd=tmp_path)
+    run.wait()
+    assert run.process.returncode == -number
+    assert not [name for name in os.listdir(tmp_path) if name.startswith("core")]
+
+
+def test_an_exit_code_above_128_stays_one(leaderexec):
+    run = leaderexec(*FAST, "--", "sh", "-c", "exit 137")
+    run.wait()
+    assert run.process.returncode == 137
 
 
 def test_a_command_that_isnt_found_gives_127(leaderexec, store):
@@ -192,7 +204,7 @@ def test_a_signal_while_waiting_gives_128_and_its_number_and_runs_nothing(leader
     run = leaderexec("-v", *FAST, "--", "touch", str(tmp_path / "ran"))
     wait_until(lambda: "waiting for" in run.err(), "the candidate to say that it waits")
     run.signal(signal.SIGTERM)
-    assert run.wait() == 143
+    assert run.wait() == 143 and run.process.returncode == -signal.SIGTERM
     assert not os.path.exists(tmp_path / "ran")
 
 

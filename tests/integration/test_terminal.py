@@ -137,6 +137,21 @@ def test_ctrl_c_ends_a_command_that_knows_nothing_of_it(terminal, store):
     assert store.head().body == b"free\n"
 
 
+@pytest.mark.parametrize("waiting", [False, True])
+def test_ctrl_c_ends_a_shells_loop_too(terminal, leaderexec, child, waiting):
+    """A shell goes on with its loop where a program ends by itself, and leaves it where SIGINT ended that."""
+    if waiting:
+        leaderexec(*FAST.split(), "--", *child())
+        child.wait_for_terms(1)
+    t = terminal()
+    t.line(f"for i in 1 2 3; do $LEADEREXEC -v {FAST} -- sleep 100; echo turn=$i; done")
+    t.expect("waiting" if waiting else "leading")
+    t.watch(0.3)
+    t.key("c")
+    t.prompt(5)
+    assert t.exit_code() == 130 and "turn=1\n" not in t.text.replace("\r", "")
+
+
 def test_ctrl_c_with_another_stop_signal_isnt_followed_by_that(terminal, recorder):
     t = terminal()
     t.line(f"$LEADEREXEC {FAST} --signal USR1 -- {' '.join(recorder(5))}")

@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "election/lease.h"
+#include "process/child.h"
 #include "process/keeper.h"
 
 extern char **environ;
@@ -140,12 +141,16 @@ static void start_or_renew(struct driver *d, int64_t now_ns) {
     }
 }
 
+static int as_a_shell(int exit_code) {
+    return exit_code > CHILD_EXIT_SIGNALLED ? 128 + exit_code - CHILD_EXIT_SIGNALLED : exit_code;
+}
+
 static void command_gone(struct driver *d, const struct keeper_event *event, int64_t now_ns) {
     d->running = false;
     d->start_at_ns = now_ns;
-    d->exit_code = event->end == KEEPER_ENDED ? event->exit_code : event->end == KEEPER_OUT_OF_TIME ? 123 : 125;
+    d->exit_code = event->end == KEEPER_ENDED ? as_a_shell(event->exit_code) : event->end == KEEPER_OUT_OF_TIME ? 123 : 125;
     if (d->starts == 0 || event->end == KEEPER_GUARD_LOST) d->leave_at_ns = now_ns + d->linger_ns;
-    say(d, "gone end %d code %d errno %d at_ms %lld\n", (int)event->end, event->exit_code, event->exec_errno,
+    say(d, "gone end %d code %d errno %d at_ms %lld\n", (int)event->end, as_a_shell(event->exit_code), event->exec_errno,
         (long long)(now_ns / NS_PER_MS));
 }
 

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "process/child.h"
 #include "process/keeper.h"
 #include "process/message.h"
 #include "process/procfs.h"
@@ -232,7 +233,7 @@ static void a_guard_that_never_acknowledges_is_lost(void **state) {
     struct keeper_event event = until_event(stage, in(ACK_NS + NS_PER_S));
     assert_int_equal(event.type, KEEPER_GONE);
     assert_int_equal(event.end, KEEPER_GUARD_LOST);
-    assert_int_equal(event.exit_code, 128 + SIGKILL);
+    assert_int_equal(event.exit_code, CHILD_EXIT_SIGNALLED + SIGKILL);
     assert_int_equal(stage->keeper.guard, 0);
 }
 

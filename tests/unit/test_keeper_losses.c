@@ -19,6 +19,7 @@
 
 #include "base/text.h"
 #include "keeper_play.h"
+#include "process/child.h"
 
 #define TEST(name, signal)                                                                         \
     static void name(void **state) {                                                               \
@@ -44,7 +45,7 @@ static void begin_family(struct keeper *keeper) {
 static void play_all_of_it_dies_with_the_guard(struct keeper *keeper) {
     begin_family(keeper);
     CHECK(kill(shared->guard, SIGKILL) == 0);
-    expect_gone(keeper, KEEPER_GUARD_LOST, 128 + SIGKILL);
+    expect_gone(keeper, KEEPER_GUARD_LOST, CHILD_EXIT_SIGNALLED + SIGKILL);
     await_family(getpid(), 0);
     CHECK(keeper_start(keeper, 2, clock_now().lease_ns + LONG_NS) == -ESRCH);
     CHECK(event_within(keeper, 20 * NS_PER_MS).type == KEEPER_NOTHING); /* its last run */
@@ -76,7 +77,7 @@ static void play_a_stopped_guard_is_continued(struct keeper *keeper) {
     CHECK(kill(shared->guard, SIGSTOP) == 0);
     for (notes_heard = 0; notes_heard == 0;) (void)event_within(keeper, 10 * NS_PER_MS);
     CHECK(keeper_stop(keeper, KEEPER_STOP_SHUTDOWN, 0, false) == 0);
-    expect_gone(keeper, KEEPER_ENDED, 128 + SIGTERM);
+    expect_gone(keeper, KEEPER_ENDED, CHILD_EXIT_SIGNALLED + SIGTERM);
     CHECK(notes_heard == 1);
     keeper_deinit(keeper);
 }
@@ -98,7 +99,7 @@ static void play_nothing_that_was_there_before_is_killed(struct keeper *keeper) 
         for (;;) (void)pause();
     }
     CHECK(kill(shared->guard, SIGKILL) == 0);
-    expect_gone(keeper, KEEPER_GUARD_LOST, 128 + SIGKILL);
+    expect_gone(keeper, KEEPER_GUARD_LOST, CHILD_EXIT_SIGNALLED + SIGKILL);
     await_family(getpid(), 2);
     CHECK(kill(before, 0) == 0 && kill(quiet, 0) == 0);
     keeper_deinit(keeper);
@@ -110,7 +111,7 @@ static void play_they_are_found_where_nothing_can_be_opened(struct keeper *keepe
     begin_family(keeper);
     forbid_opening();
     CHECK(kill(shared->guard, SIGKILL) == 0);
-    expect_gone(keeper, KEEPER_GUARD_LOST, 128 + SIGKILL);
+    expect_gone(keeper, KEEPER_GUARD_LOST, CHILD_EXIT_SIGNALLED + SIGKILL);
     CHECK(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
     keeper_deinit(keeper);
 }
@@ -135,7 +136,7 @@ static void play_who_cant_be_found_isnt_taken_for_dead(struct keeper *keeper) {
     CHECK(kill(shared->guard, SIGKILL) == 0);
     CHECK(event_within(keeper, 100 * NS_PER_MS).type == KEEPER_NOTHING);
     CHECK(setrlimit(RLIMIT_NOFILE, &most) == 0);
-    expect_gone(keeper, KEEPER_GUARD_LOST, 128 + SIGKILL);
+    expect_gone(keeper, KEEPER_GUARD_LOST, CHILD_EXIT_SIGNALLED + SIGKILL);
     await_family(getpid(), 1);
     CHECK(kill(before, SIGKILL) == 0);
     keeper_deinit(keeper);
@@ -206,7 +207,7 @@ static void play_a_stopped_keepers_command_is_dead_in_time(struct keeper *keeper
     (void)raise(SIGSTOP);
     CHECK(clock_now().lease_ns >= end_ns - keeper->options.margin_ns);
     await_family(shared->guard, 0);
-    expect_gone(keeper, KEEPER_OUT_OF_TIME, 128 + SIGKILL);
+    expect_gone(keeper, KEEPER_OUT_OF_TIME, CHILD_EXIT_SIGNALLED + SIGKILL);
     keeper_deinit(keeper);
 }
 TEST(a_stopped_keepers_command_is_dead_in_time, 0)
@@ -219,7 +220,7 @@ static void play_the_kernel_wakes_a_guard_that_is_stopped_in_time(struct keeper 
     CHECK(kill(shared->guard, SIGSTOP) == 0); /* nobody here continues it */
     while (clock_now().lease_ns < end_ns) pause_ms(1);
     await_family(shared->guard, 0);
-    expect_gone(keeper, KEEPER_OUT_OF_TIME, 128 + SIGKILL);
+    expect_gone(keeper, KEEPER_OUT_OF_TIME, CHILD_EXIT_SIGNALLED + SIGKILL);
     keeper_deinit(keeper);
 }
 TEST(the_kernel_wakes_a_guard_that_is_stopped_in_time, 0)

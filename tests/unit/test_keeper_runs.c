@@ -19,6 +19,7 @@
 
 #include "base/text.h"
 #include "keeper_play.h"
+#include "process/child.h"
 
 #define TEST(name)                                                                                 \
     static void name(void **state) {                                                               \
@@ -42,7 +43,7 @@ TEST(a_command_ends_with_its_own_code)
 static void play_a_signal_that_ends_it_is_in_its_code(struct keeper *keeper) {
     begin(keeper, LONG_NS, "kill -9 $$");
     (void)start(keeper, 1);
-    expect_gone(keeper, KEEPER_ENDED, 128 + SIGKILL);
+    expect_gone(keeper, KEEPER_ENDED, CHILD_EXIT_SIGNALLED + SIGKILL);
     keeper_deinit(keeper);
 }
 TEST(a_signal_that_ends_it_is_in_its_code)
@@ -170,7 +171,7 @@ static void play_neither_keeper_nor_guard_holds_what_the_command_got(struct keep
     CHECK(strcmp(hear(), "closed") == 0);
     await_dead(reader);
     CHECK(keeper_stop(keeper, KEEPER_STOP_SHUTDOWN, 0, false) == 0);
-    expect_gone(keeper, KEEPER_ENDED, 128 + SIGTERM);
+    expect_gone(keeper, KEEPER_ENDED, CHILD_EXIT_SIGNALLED + SIGTERM);
     keeper_deinit(keeper);
 }
 TEST(neither_keeper_nor_guard_holds_what_the_command_got)
@@ -190,7 +191,7 @@ TEST(a_lease_that_isnt_moved_ends_it_in_time)
 static void play_who_ignores_being_asked_is_killed(struct keeper *keeper) {
     begin(keeper, SHORT_NS, "trap '' TERM; sleep 100 & setsid sleep 100 & wait; wait; sleep 100");
     int64_t end_ns = start(keeper, 1), margin_ns = keeper->options.margin_ns;
-    expect_gone(keeper, KEEPER_OUT_OF_TIME, 128 + SIGKILL);
+    expect_gone(keeper, KEEPER_OUT_OF_TIME, CHILD_EXIT_SIGNALLED + SIGKILL);
     CHECK(clock_now().lease_ns >= end_ns - 2 * margin_ns); /* asked late, it is killed early */
     keeper_deinit(keeper);
 }
@@ -204,7 +205,7 @@ static void play_a_lease_that_is_moved_ends_later(struct keeper *keeper) {
     CHECK(event_within(keeper, SHORT_NS).type == KEEPER_NOTHING);
     await_family(shared->guard, 1);
     CHECK(keeper_stop(keeper, KEEPER_STOP_LOST, 0, false) == 0);
-    expect_gone(keeper, KEEPER_ENDED, 128 + SIGTERM);
+    expect_gone(keeper, KEEPER_ENDED, CHILD_EXIT_SIGNALLED + SIGTERM);
     keeper_deinit(keeper);
 }
 TEST(a_lease_that_is_moved_ends_later)
@@ -219,7 +220,7 @@ static void play_who_doesnt_stop_when_told_is_killed_in_time(struct keeper *keep
     (void)hear();
     int64_t told_ns = clock_now().lease_ns;
     CHECK(keeper_stop(keeper, KEEPER_STOP_SHUTDOWN, 0, false) == 0);
-    expect_gone(keeper, KEEPER_ENDED, 128 + SIGKILL);
+    expect_gone(keeper, KEEPER_ENDED, CHILD_EXIT_SIGNALLED + SIGKILL);
     CHECK(clock_now().lease_ns - told_ns >= options.stop_timeout_ns);
     keeper_deinit(keeper);
 }
