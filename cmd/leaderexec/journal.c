@@ -42,6 +42,23 @@ void journal_answer(struct journal *journal, const struct log_answer *answer) {
     log_line(&journal->log, LOG_LEVEL_WARN, "%s; trying again", answer->reason);
 }
 
+void journal_flush(struct journal *journal) {
+    if (journal->repeats > 0)
+        log_line(&journal->log, LOG_LEVEL_WARN, "%u times more: %s", journal->repeats, journal->said);
+    journal->repeats = 0;
+    journal->said[0] = '\0';
+}
+
+void journal_say(struct journal *journal, enum log_level level, const char *text) {
+    if (strncmp(journal->said, text, sizeof journal->said - 1) == 0) {
+        journal->repeats++;
+        return;
+    }
+    journal_flush(journal);
+    (void)text_copy(journal->said, sizeof journal->said, text);
+    log_line(&journal->log, level, "%s", text);
+}
+
 /* "host:1:ab (token 42)", or what can be said where no record could be read. */
 static void describe(char *out, size_t size, const struct election_action *action) {
     const struct record *holder = &action->holder;
@@ -112,6 +129,7 @@ static void report_end(struct journal *journal, const struct election_action *ac
 
 void journal_report(struct journal *journal, const struct election_action *action) {
     const struct log *log = &journal->log;
+    journal_flush(journal);
     char who[RECORD_NODE_SIZE + 64];
     describe(who, sizeof who, action);
     switch (action->report) {

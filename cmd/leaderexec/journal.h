@@ -24,6 +24,8 @@ struct journal {
     int64_t failing_since_ms;       /* wall clock */
     char failure[TEXT_REASON_SIZE]; /* the newest */
     char refusal[TEXT_REASON_SIZE]; /* the newest that was the store's no */
+    char said[TEXT_REASON_SIZE];    /* the last line of journal_say() */
+    unsigned repeats;               /* so often it came again since */
 };
 
 /* Prepares journal to write on standard error as options say; options must outlive it. */
@@ -32,6 +34,12 @@ void journal_init(struct journal *journal, const struct options *options);
 /* Takes note of an answer: a trouble is said once, when it is the first thing that a store says or goes on for a while.
  */
 void journal_answer(struct journal *journal, const struct log_answer *answer);
+
+/* Says a line that somebody else's doing may bring again and again: equal ones in a row are said once, then counted. */
+void journal_say(struct journal *journal, enum log_level level, const char *text);
+
+/* Says how often the last line came again, if it did: before another one, and at the end. */
+void journal_flush(struct journal *journal);
 
 /* Tells an ELECTION_REPORT action. */
 void journal_report(struct journal *journal, const struct election_action *action);

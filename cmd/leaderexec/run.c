@@ -115,11 +115,12 @@ static int submit(struct run *run, const struct election_request *request) {
 
 static int stop_command(struct run *run, const struct election_action *action) {
     if (action->stop == STOP_LOST) return keeper_stop(&run->keeper, KEEPER_STOP_LOST, 0, false);
+    int error = keeper_stop(&run->keeper, KEEPER_STOP_SHUTDOWN, action->stop_signal, run->from_kernel);
     if (action->stop_signal != 0) {
         log_line(&run->journal.log, LOG_LEVEL_ERROR, "signal %d (SIG%s): stopping the command", action->stop_signal,
                  sigabbrev_np(action->stop_signal));
     }
-    return keeper_stop(&run->keeper, KEEPER_STOP_SHUTDOWN, action->stop_signal, run->from_kernel);
+    return error;
 }
 
 /* Does one thing that the election wants done. Returns 0 or -errno. */
@@ -170,7 +171,12 @@ static int step(struct run *run, struct election_event *event) {
     event->jitter = entropy.jitter;
     election_step(&run->election, event, &actions);
     run->wake_in_ns = actions.wake_in_ns;
-    for (size_t i = 0; i < actions.count && error >= 0; i++) error = perform(run, &actions.item[i]);
+    /* First what must be done, then what is to be said: a line may be long in coming out, on a disk that hangs. */
+    for (int saying = 0; saying < 2; saying++) {
+        for (size_t i = 0; i < actions.count && error >= 0; i++) {
+            if ((actions.item[i].type == ELECTION_REPORT) == saying) error = perform(run, &actions.item[i]);
+        }
+    }
     return error;
 }
 
@@ -192,7 +198,7 @@ static int take_keeper_events(struct run *run, struct instant now) {
         case KEEPER_NOTHING:
             return 0;
         case KEEPER_NOTE:
-            log_line(&run->journal.log, LOG_LEVEL_WARN, "%s", heard.text);
+            journal_say(&run->journal, LOG_LEVEL_WARN, heard.text);
             continue;
         case KEEPER_BROKEN: /* as if told to leave: what we owe to the log is still done */
             log_line(&run->journal.log, LOG_LEVEL_ERROR, "%s", heard.text);
@@ -317,6 +323,7 @@ static int open_run(struct run *run, char *const *command_environment, char *con
 static void close_run(struct run *run) {
     char reason[TEXT_REASON_SIZE];
     if (keeper_finish(&run->keeper, reason) < 0) log_line(&run->journal.log, LOG_LEVEL_ERROR, "%s", reason);
+    journal_flush(&run->journal);
     store_close(run->store);
     if (run->timer >= 0) (void)close(run->timer);
     keeper_deinit(&run->keeper);

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
@@ -42,7 +43,13 @@ static struct {
     int64_t shown_ns;  /* when their slot had been shown first */
     int64_t claimed_ns;
     int64_t started_ns;
+    int notes; /* that the keeper has, all the same */
+    bool is_told, is_stopped;
     bool is_gone;
+
+    bool is_running;
+    char said[4096];
+    bool stopped_first;
 } world;
 
 /* --- time --- */
@@ -64,7 +71,18 @@ int timerfd_settime(int fd, int flags, const struct itimerspec *spec, struct iti
     return 0;
 }
 
-/* --- a keeper whose command ends at once --- */
+/* --- what is said --- */
+
+/* Lines go to another descriptor of the same pipe or terminal, so that any is meant. */
+ssize_t write(int fd, const void *bytes, size_t length) {
+    if (!world.is_running) return syscall(SYS_write, fd, bytes, length);
+    size_t used = strlen(world.said);
+    assert_true(used + length < sizeof world.said);
+    memcpy(world.said + used, bytes, length);
+    return (ssize_t)length;
+}
+
+/* --- a keeper whose command ends at once, or when it is stopped --- */
 
 int keeper_init(struct keeper *keeper, const struct keeper_options *options, char *reason) {
     (void)keeper, (void)options, (void)reason;
@@ -85,6 +103,16 @@ int keeper_next(struct keeper *keeper, struct instant now, struct keeper_event *
     (void)keeper, (void)now;
     *event = (struct keeper_event){.type = KEEPER_NOTHING};
     if (world.started_ns == 0 || world.is_gone) return 0;
+    if (world.notes > 0) {
+        world.notes--;
+        *event = (struct keeper_event){.type = KEEPER_NOTE, .text = "the guard was stopped"};
+        return 0;
+    }
+    if (world.is_told) {
+        world.is_told = false;
+        *event = (struct keeper_event){.type = KEEPER_SIGNALLED, .signal = SIGTERM};
+        return 0;
+    }
     world.is_gone = true;
     *event =
         (struct keeper_event){.type = KEEPER_GONE, .end = KEEPER_ENDED, .exit_code = EXIT_CODE};
@@ -105,6 +133,8 @@ int keeper_extend(struct keeper *keeper, int64_t lease_end_ns) {
 
 int keeper_stop(struct keeper *keeper, enum keeper_stop mode, int signal, bool from_kernel) {
     (void)keeper, (void)mode, (void)signal, (void)from_kernel;
+    world.is_stopped = true;
+    world.stopped_first = world.said[0] == '\0';
     return 0;
 }
 
@@ -199,7 +229,10 @@ static int run(void) {
     char reason[TEXT_REASON_SIZE];
     assert_int_equal(
         options_parse(&options, sizeof argv / sizeof *argv - 1, argv, environment, reason), 0);
-    return run_command(&options, environment);
+    world.is_running = true;
+    int code = run_command(&options, environment);
+    world.is_running = false;
+    return code;
 }
 
 static int begin(void **state) {
@@ -229,10 +262,29 @@ static void the_loops_timer_runs_on_while_the_machine_is_suspended(void **state)
     assert_int_equal(world.timer_clock, CLOCK_BOOTTIME);
 }
 
+/* Standard error may be a file on a disk that hangs. */
+static void the_command_is_stopped_before_that_is_said(void **state) {
+    (void)state;
+    world.is_told = true;
+    assert_int_equal(run(), EXIT_CODE);
+    assert_true(world.is_stopped && world.stopped_first);
+    assert_non_null(strstr(world.said, "SIGTERM"));
+}
+
+static void equal_notes_in_a_row_are_said_once_and_counted(void **state) {
+    (void)state;
+    world.notes = 19;
+    assert_int_equal(run(), EXIT_CODE);
+    assert_string_equal(world.said, "leaderexec: the guard was stopped\n"
+                                    "leaderexec: 18 times more: the guard was stopped\n");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_lock_is_waited_for_and_its_command_run, begin),
         cmocka_unit_test_setup(no_answer_is_dated_before_it_came, begin),
+        cmocka_unit_test_setup(the_command_is_stopped_before_that_is_said, begin),
+        cmocka_unit_test_setup(equal_notes_in_a_row_are_said_once_and_counted, begin),
         cmocka_unit_test_setup(the_loops_timer_runs_on_while_the_machine_is_suspended, begin),
     };
     return cmocka_run_group_tests_name("run", tests, NULL, NULL);
