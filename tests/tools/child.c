@@ -11,6 +11,8 @@
  *     -c N       N children that beat as well, NAME.1 ...    -g        a grandchild whose parent is gone, NAME.orphan
  *     -s         the same in a session of its own, NAME.setsid
  *     -f         once these are started, end at once and leave them behind
+ *     -D N       at SIGUSR2, N daemons (orphans in sessions of their own), NAME.daemon, that beat
+ *                once a second
  *     -o N       first, N orphans that live for a moment
  *     -b N       a fork bomb that never has more than N processes, whoever runs it, and ends by itself after 60 s
  *     -F N       N chains of fork-and-exit, which end by themselves after 60 s
@@ -34,6 +36,7 @@
 #include <unistd.h>
 
 #define BEAT_MS     10
+#define DAEMON_MS   1000
 #define FENCE_BEATS 5 /* so many beats for each write to the fenced resource */
 #define LIFETIME_MS INT64_C(300000)
 #define RAMPAGE_MS  INT64_C(60000)
@@ -42,7 +45,7 @@
 struct options {
     char name[64];
     int64_t duration_ms, linger_ms;
-    int children, orphans, bomb, chains, exit_code;
+    int children, daemons, orphans, bomb, chains, exit_code;
     bool ignore, grandchild, session, leave, echo;
     const char *resource;
 };
@@ -90,14 +93,21 @@ static bool open_resource(const char *path) {
     return resource_fd >= 0 && connect(resource_fd, (struct sockaddr *)&address, sizeof(address)) == 0;
 }
 
-/* Beats until its time is over or it was told to end. Returns the exit code. */
-static int beat(const struct options *o, const char *name, bool leader) {
-    int64_t end = now_ms() + (leader && o->duration_ms >= 0 ? o->duration_ms : LIFETIME_MS);
+static sigset_t signals_of_interest(void) {
     sigset_t set;
     sigemptyset(&set);
-    for (int i = 0; i < 4; i++) {
-        sigaddset(&set, (int[]){SIGTERM, SIGINT, SIGHUP, SIGUSR1}[i]);
+    for (int i = 0; i < 5; i++) {
+        sigaddset(&set, (int[]){SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2}[i]);
     }
+    return set;
+}
+
+static void make_daemons(const struct options *o);
+
+/* Beats until its time is over or it was told to end. Returns the exit code. */
+static int beat(const struct options *o, const char *name, int64_t every_ms, bool leader) {
+    int64_t end = now_ms() + (leader && o->duration_ms >= 0 ? o->duration_ms : LIFETIME_MS);
+    sigset_t set = signals_of_interest();
     sigprocmask(SIG_BLOCK, &set, NULL);
     say("begin", name);
     bool told = false;
@@ -105,13 +115,17 @@ static int beat(const struct options *o, const char *name, bool leader) {
         if (resource_fd >= 0 && beats % FENCE_BEATS == 0) {
             write_to_resource(name);
         }
-        int number = sigtimedwait(&set, NULL, &(struct timespec){.tv_nsec = BEAT_MS * 1000000});
+        struct timespec pause = {.tv_sec = every_ms / 1000, .tv_nsec = every_ms % 1000 * 1000000};
+        int number = sigtimedwait(&set, NULL, &pause);
         if (number > 0) {
             char what[16];
             snprintf(what, sizeof(what), "%d", number);
             say(what, name);
         }
-        if (number > 0 && number != SIGUSR1 && !o->ignore && !told) {
+        if (number == SIGUSR2 && leader) {
+            make_daemons(o);
+        }
+        if (number > 0 && number != SIGUSR1 && number != SIGUSR2 && !o->ignore && !told) {
             told = true;
             end = now_ms() + o->linger_ms;
         }
@@ -122,7 +136,8 @@ static int beat(const struct options *o, const char *name, bool leader) {
 }
 
 /* A process that beats under name, in a session of its own where wanted, and as nobody's child where orphan. */
-static void spawn(const struct options *o, const char *suffix, bool orphan, bool session) {
+static void spawn(const struct options *o, const char *suffix, int64_t every_ms, bool orphan,
+                  bool session) {
     char name[96];
     snprintf(name, sizeof(name), "%s.%s", o->name, suffix);
     pid_t pid = fork();
@@ -133,10 +148,16 @@ static void spawn(const struct options *o, const char *suffix, bool orphan, bool
         if (orphan && fork() != 0) {
             _exit(0);
         }
-        _exit(beat(o, name, false));
+        _exit(beat(o, name, every_ms, false));
     }
     if (pid > 0 && orphan) {
         waitpid(pid, NULL, 0);
+    }
+}
+
+static void make_daemons(const struct options *o) {
+    for (int i = 0; i < o->daemons; i++) {
+        spawn(o, "daemon", DAEMON_MS, true, true);
     }
 }
 
@@ -186,7 +207,7 @@ static void chain(void) {
 
 static void read_options(struct options *o, int argc, char **argv) {
     int c;
-    while ((c = getopt(argc, argv, "n:d:l:c:o:b:F:x:r:igsfe")) != -1) {
+    while ((c = getopt(argc, argv, "n:d:l:c:D:o:b:F:x:r:igsfe")) != -1) {
         switch (c) {
         case 'n':
             snprintf(o->name, sizeof(o->name), "%s", optarg);
@@ -199,6 +220,9 @@ static void read_options(struct options *o, int argc, char **argv) {
             break;
         case 'c':
             o->children = atoi(optarg);
+            break;
+        case 'D':
+            o->daemons = atoi(optarg);
             break;
         case 'o':
             o->orphans = atoi(optarg);
@@ -251,13 +275,13 @@ int main(int argc, char **argv) {
     for (int i = 1; i <= o.children; i++) {
         char suffix[16];
         snprintf(suffix, sizeof(suffix), "%d", i);
-        spawn(&o, suffix, false, false);
+        spawn(&o, suffix, BEAT_MS, false, false);
     }
     if (o.grandchild) {
-        spawn(&o, "orphan", true, false);
+        spawn(&o, "orphan", BEAT_MS, true, false);
     }
     if (o.session) {
-        spawn(&o, "setsid", true, true);
+        spawn(&o, "setsid", BEAT_MS, true, true);
     }
     for (int i = 0; i < o.chains; i++) {
         if (fork() == 0) {
@@ -270,5 +294,5 @@ int main(int argc, char **argv) {
     if (o.leave) {
         return o.exit_code;
     }
-    return beat(&o, o.name, true);
+    return beat(&o, o.name, BEAT_MS, true);
 }
