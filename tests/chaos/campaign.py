@@ -9,20 +9,22 @@ import os
 import random
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
 import traceback
 
-import boxes
 import checker
+import faults
 import processes
-import stores
 from checker import OTHER, Finding
-from faults import KINDS
+from leases import Leases
+from leftovers import Leftovers, Zombies
 from nemesis import Nemesis
 from network import Network
-from nodes import Leftovers, Node, Zombies, crash_of, leading_node, newest_line
+from nodes import Node, crash_of, leading_node, newest_line
+from program import ProgramDisk
 from services import CephService, DirectoryService, EtcdService
 
 SERVICES = {s.name: s for s in (DirectoryService, CephService, EtcdService)}
@@ -30,6 +32,7 @@ STEP_S = 0.01
 ERRORS_MAX = 20
 END_S = 20  # for all nodes to end when told to
 REPORT_S = 60
+LATE_S = 0.3  # of whoever must notice that slots were deleted
 OVERTIME = 1.5  # so many times the minutes asked for, to come to the minimum on a slow machine
 FAULTS_A_MINUTE, LEAST_FAULTS = 0.8, 2  # of each kind
 ELECTIONS_A_MINUTE, LEAST_ELECTIONS = 8, 20  # at a TTL of 2 s
@@ -37,17 +40,18 @@ SHORT_MINUTES = 1.5  # that have LEAST_ELECTIONS
 
 
 class Campaign:
-    def __init__(self, options, folder):
-        self.options, self.folder = options, folder
+    def __init__(self, options, folder, groups):
+        self.options, self.folder, self.groups = options, folder, groups
         self.ttl_s, self.count, self.no_guard = options.ttl, options.nodes, options.no_guard
         self.binary = options.binary
         self.child = self.tool("child")
         self.chance = random.Random(f"{options.seed}-nodes")
         self.beats, self.journal = os.path.join(folder, "beats"), os.path.join(folder, "resource.journal")
         self.socket, self.stalls, self.helpers = os.path.join(folder, "resource"), os.path.join(folder, "stalls"), []
-        self.windows, self.findings, self.lease_ends, self.read_slots = [], [], {}, set()
+        self.windows, self.findings, self.eras_due = [], [], []
         self.exits, self.told, self.notes = collections.Counter(), collections.Counter(), collections.deque(maxlen=4000)
         self.hogs, self.full_disks, self.broken_links, self.broken_proxies = 0, 0, set(), set()
+        self.picked = None  # for the notes: whom the last fault that asked for a node got
         self.ending, self.begun = False, processes.boottime()
         self.next_report = self.next_look = 0.0
         self.seen_zombies = set()
@@ -62,7 +66,7 @@ class Campaign:
 
     def environment(self, node):
         base = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "AWS_EC2_METADATA_DISABLED": "true"}
-        return {**base, **self.service.environment(node)}
+        return {**base, **self.service.environment(node), **(self.program.environment(node) if self.program else {})}
 
     def job_options(self):
         return ["-r", self.socket] if self.service.tokens else []
@@ -79,9 +83,12 @@ class Campaign:
         """A node to hit: mostly the leading one, or only that. None where there is none."""
         leader = leading_node(self.nodes, self.beats)
         if leading or leader and chance.random() < 0.6:
-            return leader
-        running = [node for node in self.nodes if node.keeper()]
-        return chance.choice(running) if running else None
+            node = leader
+        else:
+            running = [node for node in self.nodes if node.keeper()]
+            node = chance.choice(running) if running else None
+        self.picked = node and node.run_name
+        return node
 
     def note(self, text):
         self.notes.append(f"{processes.boottime():.3f} {text}")
@@ -113,26 +120,36 @@ class Campaign:
 
     def heal(self):
         self.service.heal()
+        if self.program:
+            self.program.heal()
 
     def calm(self):
         self.zombies.poll()
         self.read_leases()
 
     def read_leases(self):
-        """What is in the log now, for later: it is trimmed after an hour."""
-        log = self.service.log
-        if log is None:
-            return
         try:
-            new = [name for name in log.names() if name not in self.read_slots]
-            found = [stores.slot_of(name, body) for name, body in stores.contents(log, new).items()]
+            self.leases.read()
         except Exception as error:  # the store may be what is broken; the next calm reads the same again
             self.note(f"can't read the log: {error!r}")
-            return
-        self.read_slots.update(new)
-        for slot in filter(None, found):
-            for token, end in stores.lease_ends([slot]).items():
-                self.lease_ends[token] = max(end, self.lease_ends.get(token, 0))
+
+    @property
+    def bound_s(self):
+        """For how long two may lead after slots were deleted: a TTL and a request, and what a busy machine adds."""
+        return self.ttl_s + self.ttl_s / 6 + LATE_S
+
+    def delete_slots(self, choose):
+        """The fenced resource begins anew, too; and once more when whoever wrote last of the old era is gone."""
+        count = self.leases.delete(choose)
+        if count:
+            self.eras_due += [processes.boottime(), processes.boottime() + self.bound_s]
+        return count
+
+    def begin_eras(self, now):
+        while self.eras_due and min(self.eras_due) <= now:
+            self.eras_due.remove(min(self.eras_due))
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
+                out.sendto(b"era", self.socket)
 
     def reap(self):
         """Orphans become ours when a keeper was killed. Only those that nobody has reaped for a second, for the others
@@ -162,10 +179,16 @@ class Campaign:
         margin_s = 0.02 * self.ttl_s + max(0.25, 0.05 * self.ttl_s)
         self.helper("metronome.py", str(margin_s), self.stalls)
         self.service = SERVICES[self.options.peer or self.options.store](self)
+        self.program = ProgramDisk(self) if self.guarded and ProgramDisk.possible() else None
+        self.leases = Leases(self.service.log)
         self.nodes = [Node(self, index) for index in range(1, self.count + 1)]
         self.leftovers, self.zombies = Leftovers(self), Zombies(self)
         self.lines = checker.Beats(self.beats, self.service.tokens)
-        self.kinds = KINDS[self.service.name]
+        self.kinds, left_out = faults.kinds(self.service.name, self)
+        if left_out:
+            print(f"can't be done on this machine, and left out: {', '.join(left_out)}", flush=True)
+        if self.options.only:
+            self.kinds = {kind: self.kinds[kind] for kind in self.options.only}
         if self.no_guard:  # what only a guard withstands, so that it is missed soon
             self.kinds = {kind: self.kinds[kind] for kind in ("keeper killed", "keeper stopped")}
         self.nemesis = Nemesis(self, self.options.seed, self.kinds)
@@ -187,6 +210,7 @@ class Campaign:
         for node in self.nodes:
             node.poll(now)
         self.leftovers.poll()
+        self.begin_eras(now)
         if now >= self.next_look:
             self.next_look = now + 1
             self.reap()
@@ -245,7 +269,9 @@ class Campaign:
 
     def judged(self, terms):
         stalls = checker.read_stalls(self.stalls)
-        return checker.judge(terms, self.lease_ends, self.windows, self.service.tokens, stalls)
+        found = self.leases.deadlines(self.bound_s, self.nemesis.outages)
+        deletions = [checker.Deletion(int(d.begin * checker.NS), int(d.end * checker.NS)) for d in found]
+        return checker.judge(terms, self.leases.ends, self.windows, self.service.tokens, stalls, deletions)
 
     def end_nodes(self):
         """Tells all nodes to end; what doesn't, or leaves something, is a finding."""
@@ -259,8 +285,8 @@ class Campaign:
             self.tick()
         for node in self.nodes:
             if node.run:
-                self.add(Finding("hangs", OTHER, f"{node.run_name} doesn't end on SIGTERM: {node.run.err()[-300:]}"))
-                node.window_begin = None
+                self.add(Finding("hangs", OTHER, f"{node.run_name} doesn't end on SIGTERM: {node.describe()}"))
+                node.end_window()
         deadline = processes.boottime() + self.ttl_s + 0.5
         while self.leftovers.due and processes.boottime() < deadline:
             self.tick()
@@ -303,7 +329,8 @@ class Campaign:
             "elections": len(terms),
             "elections_while_another_ran": late,
             "seconds_of_two": round(seconds, 2),
-            "leases_known": sum(term.token in self.lease_ends for term in terms),
+            "leases_known": sum((term.token, term.run) in self.leases.ends for term in terms),
+            "deletions": len(self.leases.deletions),
             "runs": sum(node.number for node in self.nodes),
             "exit_codes": {str(code): count for code, count in sorted(self.exits.items())},
             "last_words_of_125": dict(self.told.most_common(8)),

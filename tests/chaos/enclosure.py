@@ -14,6 +14,8 @@ import subprocess
 import sys
 import traceback
 
+import cgroups
+
 CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWNET = 0x00020000, 0x20000000, 0x40000000
 PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 RUN = "/run"  # where ip(8) keeps the names of namespaces: a file system of its own is mounted there
@@ -49,7 +51,7 @@ def enter(megabytes):
     command("ip", "link", "set", "lo", "up")
 
 
-def child(parent, megabytes, function):
+def child(parent, megabytes, function, groups):
     ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
     if select.select([parent], [], [], 0)[0]:  # it went before we asked to be told
         os._exit(FAILED)
@@ -57,7 +59,7 @@ def child(parent, megabytes, function):
     code = FAILED
     try:
         enter(megabytes)
-        code = function(FOLDER)
+        code = function(FOLDER, groups)
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else FAILED
     except BaseException:
@@ -69,8 +71,10 @@ def child(parent, megabytes, function):
 
 
 def run(function, megabytes=3000):
-    """Calls function(folder) in there; returns its exit code."""
-    parent = os.pidfd_open(os.getpid())
+    """Calls function(folder, groups) in there; returns its exit code. groups: see cgroups.Groups."""
+    caller = os.getpid()
+    parent = os.pidfd_open(caller)
+    janitor = cgroups.Janitor()
     try:
         for number in PASSED_ON:
             signal.signal(number, raise_exit)
@@ -79,13 +83,15 @@ def run(function, megabytes=3000):
         pid = os.fork()
         if pid == 0:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
-            child(parent, megabytes, function)
+            child(parent, megabytes, function, cgroups.Groups(cgroups.name_of(caller)))
+        janitor.let_go()  # the child has it now
         for number in PASSED_ON:
             signal.signal(number, lambda number, _frame: pass_on(pid, number))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     finally:
         os.close(parent)
+        janitor.wait()
 
 
 def pass_on(pid, number):

@@ -3,7 +3,8 @@
 
     metronome.py SECONDS JOURNAL      a line "BEGIN_NS END_NS" (CLOCK_BOOTTIME) for each time that it was so late
 
-It has a guard's priority and does less: where it wasn't let run for longer than a lease's margin, no guard was either.
+It has the priority of a guard that may have no real-time one, and does less: where it wasn't let run for longer than a
+lease's margin, such a guard wasn't either.
 """
 
 import os
@@ -20,6 +21,7 @@ BEAT_S = 0.01
 
 def main(patience_s, journal):
     control.die_with_parent()
+    os.setpriority(os.PRIO_PROCESS, 0, -20)
     with open(journal, "a", buffering=1) as out:
         print("ready", flush=True)
         before = time.clock_gettime_ns(time.CLOCK_BOOTTIME)

@@ -12,7 +12,7 @@ import random
 import traceback
 
 import processes
-from faults import OFTEN
+from faults import OFTEN, OUTAGES
 
 RETRY_S = 0.1
 PATIENCE_S = 30  # for a leader, once all is healed, and five TTLs more
@@ -26,6 +26,7 @@ class Nemesis:
         self.events, self.order = [], itertools.count()  # (time, order, what to do)
         self.counts, self.missed, self.errors = collections.Counter(), collections.Counter(), []
         self.running, self.storms = {}, 0
+        self.outages = []  # (begin, end), boottime in s: of network or store
         self.storm_end = self.calm_until = 0.0
         self.healed = processes.boottime()  # None in a storm
 
@@ -56,10 +57,11 @@ class Nemesis:
 
         def begin(now):
             fault = self.kinds[kind](self.world, self.chance)
+            self.world.picked = None
             if self.step(kind, fault):
                 self.counts[kind] += 1
-                self.world.note(f"{kind} begins")
-                self.running[id(fault)] = (kind, fault)
+                self.world.note(f"{kind} begins, {self.world.picked or 'nobody in particular'}")
+                self.running[id(fault)] = (kind, fault, now)
                 self.at(end, lambda _now: self.finish(kind, fault))
             elif now + RETRY_S < end:
                 self.at(now + RETRY_S, begin)
@@ -70,8 +72,10 @@ class Nemesis:
         return begin
 
     def finish(self, kind, fault):
-        del self.running[id(fault)]
+        begun = self.running.pop(id(fault))[2]
         self.step(kind, fault)
+        if kind in OUTAGES:
+            self.outages.append((begun, processes.boottime()))
         self.world.note(f"{kind} ends")
 
     def step(self, kind, fault):
@@ -113,6 +117,6 @@ class Nemesis:
     def stop(self):
         """Ends every fault at once."""
         self.events.clear()
-        for kind, fault in list(self.running.values()):
+        for kind, fault, _ in list(self.running.values()):
             self.finish(kind, fault)
         self.heal(processes.boottime())

@@ -1,35 +1,53 @@
 """The nodes of a campaign: each runs one wrapper (leaderexec, or a peer) over and over.
 
 A node's parts: the keeper (the process that we start), its guard where it has one, and the command below that. Knows
-which part is stopped or dead, and so when keeper and guard were out of action together.
+which part is stopped, frozen or dead, and so when keeper and guard were out of action together.
 """
 
+import collections
 import os
 import signal
 
 import boxes
 import processes
-from checker import FROZEN, GUARD_KILLED, NS, OTHER, Finding, Window, run_of, window_of
+from checker import DEAD, FROZEN, NS, Window, run_of
 
 GUARD_NAME = "le-guard"
-WINDOW_GRACE_S = 1.0  # what continues after a freeze needs a moment to kill
+GRACE_NS = NS  # what goes on after a freeze needs a moment to kill
 CRASHES = [getattr(signal, "SIG" + name) for name in ("ILL", "TRAP", "ABRT", "BUS", "FPE", "SEGV", "SYS")]
 CRASH_SAYS = ("Assertion", "AddressSanitizer", "LeakSanitizer", "runtime error:")
 EFFECT_S = 0.02  # for a signal
 KEPT_RUNS = 20  # whose output files are kept, a node
+DAEMON_COUNT = 300  # made when told to
 
 
 def now_ns():
     return int(processes.boottime() * NS)
 
 
+class Frozen:
+    """Processes of one run in a freezer. thawed: when they went on, None until then."""
+
+    def __init__(self, pids):
+        self.pids, self.thawed = pids, None
+
+
 class Node:
     def __init__(self, world, index):
         self.world, self.index, self.name = world, index, f"n{index}"
         self.number, self.run, self.start_due = 0, None, 0.0
-        self.window_begin = None
-        self.was_killed = self.guard_killed = False  # this run's keeper, and guard, by the nemesis
-        self.known_guard = None  # this run's, once seen
+        self.starved = False  # has a quota now
+        self.quota = world.groups.make("cpu", self.name) if world.groups.has("cpu") else None
+        self.memory = world.groups.make("memory", self.name) if world.program else None
+        self.forget()
+
+    def forget(self):
+        """What is known of the run before."""
+        self.was_killed = self.guard_killed = self.has_daemons = False  # by the nemesis
+        self.known_guard = None  # once seen
+        self.window = None  # (how, since when), while keeper and guard are out of action
+        self.frozen = None
+        self.has_quota = False  # whether it is in the group that may get one
 
     @property
     def run_name(self):
@@ -37,12 +55,12 @@ class Node:
 
     def start(self):
         self.number += 1
-        self.was_killed, self.guard_killed, self.known_guard = False, False, None
+        self.forget()
         world = self.world
         command = world.wrap(self, self.job())
         environment = {**world.environment(self), boxes.MARK: world.mark(self.run_name)}
         self.run = processes.Run(
-            [*world.network.words(self.index), *command],
+            [*self.boxed(), *world.network.words(self.index), *command],
             world.folder,
             self.run_name,
             environment,
@@ -53,6 +71,13 @@ class Node:
             if os.path.exists(old):
                 os.unlink(old)
 
+    def boxed(self):
+        """Words that put it into its groups. Only half of the runs are in one for processors, where no real-time
+        priority is given."""
+        self.has_quota = self.quota is not None and self.world.chance.random() < 0.5
+        groups = [self.quota] * self.has_quota + [self.memory] * (self.memory is not None)
+        return [word for group in groups for word in boxes.in_cgroup(group.procs)]
+
     def job(self):
         """A command that behaves one way or another."""
         chance, world = self.world.chance, self.world
@@ -61,7 +86,7 @@ class Node:
             words += ["-d", str(int(chance.uniform(0.2, 2.5) * world.ttl_s * 1000))]
         if world.guarded:
             words += [option for option, share in (("-i", 0.2), ("-g", 0.3), ("-s", 0.3)) if chance.random() < share]
-            words += ["-c", str(chance.choice((0, 0, 1, 2)))]
+            words += ["-c", str(chance.choice((0, 0, 1, 2))), "-D", str(DAEMON_COUNT)]
         else:  # a peer says nothing of what the command starts; and what it loses mustn't disturb for minutes
             words += ["-d", str(int(chance.uniform(0.5, 4) * world.ttl_s * 1000))]
         return [*words, world.beats]
@@ -87,6 +112,15 @@ class Node:
         keeper = self.keeper()
         return [keeper, *processes.descendants(keeper)] if keeper else []
 
+    def describe(self):
+        """What its processes do, and the last that it said."""
+        states = collections.Counter()
+        for pid in self.family():
+            if found := processes.status(pid):
+                states[f"{'keeper' if pid == self.run.pid else found[0]} {found[1]}"] += 1
+        words = ", ".join(f"{state} x {count}" for state, count in states.items())
+        return f"{words}; {self.run.err()[-300:]}"
+
     # --- what is done to it ---
 
     def signal(self, pid, number):
@@ -103,28 +137,43 @@ class Node:
         self.look_for_window()
         return True
 
+    def out_of_action(self):
+        """How keeper and guard both are, now; None where one of them can keep time. A guard that SIGSTOP stopped can:
+        the kernel's timers continue it. So can a keeper, when its guard dies."""
+        keeper, guard = self.run.pid, self.known_guard
+        frozen = self.frozen.pids if self.frozen and self.frozen.thawed is None else ()
+        guard_dead = not processes.alive(guard)
+        if not processes.alive(keeper):
+            return DEAD if self.was_killed and (guard in frozen or self.guard_killed) else None
+        if keeper in frozen:
+            return DEAD if guard_dead else FROZEN if guard in frozen else None
+        return FROZEN if guard in frozen and not guard_dead and processes.stopped(keeper) else None
+
+    def is_frozen(self, pid):
+        return self.frozen is not None and self.frozen.thawed is None and pid in self.frozen.pids
+
     def look_for_window(self):
-        """Whether nobody is there now who could keep time: the keeper stopped, and the guard stopped or dead."""
-        if self.window_begin is not None or not self.known_guard or not self.run or not processes.stopped(self.run.pid):
+        if not self.known_guard or not self.run:
             return
-        if not processes.alive(self.known_guard) or processes.stopped(self.known_guard):
-            self.window_begin = now_ns()
+        how = self.out_of_action()
+        if how != (self.window and self.window[0]):
+            self.end_window()
+            self.window = (how, now_ns()) if how else None
+
+    def end_window(self):
+        if self.window:
+            how, begin = self.window
+            self.world.windows.append(Window(self.run_name, begin, now_ns() + GRACE_NS, how))
+            self.window = None
 
     def go_on(self, pids):
-        """Continues these, and with that ends a window."""
+        """Continues these."""
         for pid in pids:
             try:
                 os.kill(pid, signal.SIGCONT)
             except (ProcessLookupError, TypeError):
                 pass
-        self.end_window()
-
-    def end_window(self):
-        if self.window_begin is not None:
-            end = now_ns() + int(WINDOW_GRACE_S * NS)
-            how = GUARD_KILLED if self.guard_killed else FROZEN
-            self.world.windows.append(Window(self.name, self.window_begin, end, how))
-            self.window_begin = None
+        self.look_for_window()
 
     def poll(self, now):
         """Sees whether the run has ended, and starts the next one when it is time to."""
@@ -134,56 +183,10 @@ class Node:
             return
         self.look_for_window()
         if self.run.poll() is not None:
-            self.end_window()
+            self.look_for_window()
             self.world.run_ended(self)
             self.run = None
             self.start_due = now + self.world.chance.uniform(0.05, 0.5) * self.world.ttl_s
-
-
-class Leftovers:
-    """Looks whether a run that has ended left anything running: at once, or where its keeper was killed, when its lease
-    is over at the latest."""
-
-    def __init__(self, world):
-        self.world, self.due, self.findings = world, [], []
-
-    def add(self, node):
-        after_s = self.world.ttl_s if node.was_killed else 0
-        self.due.append((processes.boottime() + after_s, node.name, node.run_name, node.was_killed))
-
-    def poll(self):
-        now = processes.boottime()
-        ready = [entry for entry in self.due if entry[0] <= now]
-        self.due = [entry for entry in self.due if entry[0] > now]
-        for due, node, run, killed in ready:
-            found = boxes.commands_of(self.world.mark(run))
-            if found:
-                how = "was killed" if killed else "ended"
-                window = window_of(node, int((due - 2 * self.world.ttl_s) * NS), now_ns(), self.world.windows)
-                text = f"{run} {how}, and {len(found)} processes of its command still ran {now - due:.2f} s too long"
-                self.findings.append(Finding("left behind", window, text))
-
-
-class Zombies:
-    """Dead processes that a living, running keeper or guard doesn't reap: seen twice, more than a second apart."""
-
-    def __init__(self, world):
-        self.world, self.seen, self.findings = world, {}, []
-
-    def poll(self):
-        now, seen = processes.boottime(), {}
-        for node in self.world.nodes:
-            for pid in node.family():
-                state = processes.status(pid)
-                parent = processes.status(state[2]) if state else None
-                if state and state[1] == "Z" and parent and parent[1] not in "TtD":
-                    seen[pid] = self.seen.get(pid, now)
-                    if now - seen[pid] > 1.0:
-                        self.findings.append(
-                            Finding("zombie", OTHER, f"{node.run_name}: {pid} ({state[0]}) isn't reaped by {parent[0]}")
-                        )
-                        seen[pid] = now + 3600
-        self.seen = seen
 
 
 def leading_node(nodes, path):

@@ -3,8 +3,8 @@
 
     resource.py SOCKET JOURNAL      datagrams "TOKEN NAME BOOTTIME_NS" (tests/tools/child -r) to SOCKET; says "ready"
 
-JOURNAL gets a line "accepted|refused TOKEN NAME BOOTTIME_NS" for each.
-"""
+JOURNAL gets a line "accepted|refused TOKEN NAME BOOTTIME_NS" for each. A datagram "era" makes it forget the newest
+token, and is noted. """
 
 import os
 import socket
@@ -24,6 +24,9 @@ def main(path, journal):
         print("ready", flush=True)
         while True:
             words = inbox.recv(512).decode(errors="replace").split()
+            if words == ["era"]:
+                newest = 0
+                out.write("era\n")
             if len(words) == 3 and words[0].isdigit():
                 token = int(words[0])
                 out.write(f"{'accepted' if token >= newest else 'refused'} {' '.join(words)}\n")

@@ -1,8 +1,8 @@
 """What the nodes lock by: a directory, a Ceph behind a proxy for each node, or, for comparison, an etcd.
 
 Each has name, guarded (whether its wrapper has a guard), tokens (whether the command gets one), environment(node),
-wrap(node, job), log (to read leases from, or None), heal(), fates(), stop().
-"""
+wrap(node, job), log (to read leases from, or None), log_is_there() (whether it can be reached at once), heal(),
+fates(), stop(). """
 
 import os
 import subprocess
@@ -33,7 +33,7 @@ class LeaderexecService:
     def wrap(self, node, job):
         world = self.world
         words = [
-            world.binary,
+            world.program.binary(node) if world.program else world.binary,
             "--ttl",
             f"{int(world.ttl_s * 1000)}ms",
             "--poll",
@@ -43,7 +43,10 @@ class LeaderexecService:
         ]
         words += ["--node-id", node.run_name, "-v"]
         words += ["--on-loss", "rejoin"] if world.chance.random() < 0.3 else []
-        return [*words, "--", *job]
+        return [*words, "--", *(world.program.wrap(job) if world.program else job)]
+
+    def log_is_there(self):
+        return True
 
     def fates(self):
         """How many answers a proxy has spoilt, by how."""
@@ -131,6 +134,10 @@ class CephService(LeaderexecService):
 
     def proxy(self, node):
         return self.proxies[node.index - 1]
+
+    def log_is_there(self):
+        daemons = self.gateway.process, self.ceph.osd
+        return all(process.poll() is None and not processes.stopped(process.pid) for process in daemons)
 
     @property
     def gateway(self):

@@ -11,12 +11,15 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import pytest  # noqa: E402
 from checker import (  # noqa: E402
     Beats,
+    DEAD,
+    DELETED,
+    Deletion,
     FROZEN,
-    GUARD_KILLED,
     ITSELF,
     NS,
     OTHER,
     STALLED,
+    STARVED,
     Window,
     gaps,
     judge,
@@ -44,8 +47,10 @@ def terms_of(tmp_path):
     return read
 
 
-def found(terms, ends=None, windows=(), tokens=True):
-    return [(f.kind, f.window) for f in judge(terms, ends or {}, windows, tokens)]
+def found(terms, ends=None, windows=(), tokens=True, deletions=()):
+    """ends: token to the end of its lease, whoever has it."""
+    leases = {(t.token, t.run): ends[t.token] for t in terms if t.token in (ends or {})}
+    return [(f.kind, f.window) for f in judge(terms, leases, windows, tokens, (), deletions)]
 
 
 ONE_AFTER_THE_OTHER = (beat(1, "n1-1", 1000), beat(1, "n1-1", 1010), beat(4, "n2-1", 1020), beat(4, "n2-1", 1030))
@@ -81,23 +86,36 @@ def test_order_in_the_file_doesnt_matter(terms_of):
 
 
 def test_an_overlap_in_a_window_of_its_node_is_counted_apart(terms_of):
-    window = Window("n1", 900 * MS, 1025 * MS, FROZEN)
+    window = Window("n1-1", 900 * MS, 1025 * MS, FROZEN)
     assert found(terms_of(*LATE_BEAT), windows=[window]) == [("overlap", FROZEN + ITSELF)]
-    killed = Window("n1", 900 * MS, 1025 * MS, GUARD_KILLED)
-    assert found(terms_of(*LATE_BEAT), windows=[window, killed]) == [("overlap", GUARD_KILLED + ITSELF)]
+    starved = Window("n1-1", 900 * MS, 1025 * MS, STARVED)
+    assert found(terms_of(*LATE_BEAT), windows=[starved]) == [("overlap", STARVED + ITSELF)]
+    assert found(terms_of(*LATE_BEAT), windows=[starved, window]) == [("overlap", FROZEN + ITSELF)]
     by_a_child = (line.replace("1 n1-1", "1 n1-1.1") for line in LATE_BEAT)
     assert found(terms_of(*by_a_child), windows=[window]) == [("overlap", FROZEN)]
 
 
 @pytest.mark.parametrize(
+    "name, window", [("", OTHER), (".1", OTHER), (".orphan", OTHER), (".setsid", DEAD), (".daemon", DEAD)]
+)
+def test_only_daemons_may_outlive_keeper_and_guard(terms_of, name, window):
+    lines = beat(1, "n1-1", 1000), beat(4, "n2-1", 1020), beat(1, "n1-1" + name, 1030), beat(4, "n2-1", 1040)
+    killed = Window("n1-1", 900 * MS, 1025 * MS, DEAD)
+    assert found(terms_of(*lines), windows=[killed]) == [("overlap", window)]
+    both = [*lines, beat(1, "n1-1.setsid", 1031)]
+    assert found(terms_of(*both), windows=[killed]) == [("overlap", window)]
+
+
+@pytest.mark.parametrize(
     "window",
     [
-        Window("n2", 900 * MS, 1100 * MS, FROZEN),
-        Window("n1", 800 * MS, 1019 * MS, FROZEN),
-        Window("n1", 1031 * MS, 1100 * MS, FROZEN),
+        Window("n2-1", 900 * MS, 1100 * MS, FROZEN),
+        Window("n1-2", 900 * MS, 1100 * MS, FROZEN),
+        Window("n1-1", 800 * MS, 1019 * MS, FROZEN),
+        Window("n1-1", 1031 * MS, 1100 * MS, FROZEN),
     ],
 )
-def test_another_nodes_window_or_another_time_excuses_nothing(terms_of, window):
+def test_another_runs_window_or_another_time_excuses_nothing(terms_of, window):
     assert found(terms_of(*LATE_BEAT), windows=[window]) == [("overlap", OTHER)]
 
 
@@ -112,21 +130,74 @@ def test_no_token_at_all_is_found(terms_of):
 
 
 def test_a_token_given_twice_is_found(terms_of):
-    assert ("token", OTHER) in found(terms_of(beat(3, "n1-1", 1000), beat(3, "n1-2", 1020)))
+    assert found(terms_of(beat(3, "n1-1", 1000), beat(3, "n1-2", 1020))) == [("token", OTHER)] * 2  # nor does it grow
+
+
+# --- deleted slots ---
+
+AGAIN = (
+    beat(7, "n1-1", 1000),
+    beat(1, "n2-1", 1020),
+    beat(7, "n1-1", 1030),
+    beat(1, "n2-1", 1060),
+    beat(3, "n3-1", 1070),
+)
+
+
+def test_after_a_deletion_two_may_lead_until_the_bound_and_tokens_begin_again(terms_of):
+    assert found(terms_of(*AGAIN), deletions=[Deletion(1010 * MS, 1030 * MS)]) == [("overlap", DELETED)]
+
+
+@pytest.mark.parametrize(
+    "begin, end, kinds",
+    [
+        (1010, 1029, ["overlap"]),  # not so long
+        (1021, 1090, ["overlap", "token"]),  # nor before
+        (900, 990, ["overlap", "token"]),  # nor by an older one
+    ],
+)
+def test_a_deletion_excuses_nothing_else(terms_of, begin, end, kinds):
+    assert found(terms_of(*AGAIN), deletions=[Deletion(begin * MS, end * MS)]) == [(kind, OTHER) for kind in kinds]
+
+
+def test_a_token_given_again_after_a_deletion_isnt_given_twice(terms_of):
+    lines = beat(1, "n1-1", 1000), beat(1, "n1-1", 1010), beat(1, "n2-1", 1020), beat(1, "n2-1", 1030)
+    assert found(terms_of(*lines), deletions=[Deletion(1015 * MS, 1018 * MS)]) == []
+    assert found(terms_of(*lines)) == [("token", OTHER)] * 2
+
+
+def test_two_starts_of_one_run_with_the_same_token_are_two_terms(terms_of):
+    def begin(ms):
+        return beat(1, "n1-1", ms).replace("beat", "begin")
+
+    lines = begin(1000), beat(1, "n1-1", 1010), beat(2, "n2-1", 1020), beat(2, "n2-1", 1030), begin(1040)
+    terms = terms_of(*lines)
+    assert [(t.token, t.run) for t in terms] == [(1, "n1-1"), (2, "n2-1"), (1, "n1-1")]
+    assert found(terms, deletions=[Deletion(1035 * MS, 1038 * MS)]) == []
+
+
+def test_the_resource_begins_again_with_an_era(tmp_path):
+    (tmp_path / "journal").write_text("accepted 7 n1-1 5\nera\naccepted 1 n2-1 6\naccepted 1 n2-1 7\n")
+    assert read_resource(str(tmp_path / "journal"))[1] == []
+    (tmp_path / "journal").write_text("accepted 7 n1-1 5\nera\naccepted 3 n2-1 6\naccepted 1 n2-1 7\n")
+    assert len(read_resource(str(tmp_path / "journal"))[1]) == 1
+
+
+# --- leases ---
 
 
 def test_a_beat_past_the_lease_is_found_though_nobody_followed(terms_of):
     terms = terms_of(beat(1, "n1-1", 1000), beat(1, "n1-1", 1011))
     assert found(terms, {1: 1011}) == []
     assert found(terms, {1: 1010}) == [("past lease", OTHER)]
-    assert found(terms, {1: 1010}, [Window("n1", 0, 1010 * MS, FROZEN)]) == [("past lease", FROZEN + ITSELF)]
+    assert found(terms, {1: 1010}, [Window("n1-1", 0, 1010 * MS, FROZEN)]) == [("past lease", FROZEN + ITSELF)]
 
 
 def test_a_machine_that_stood_still_excuses_a_late_beat_but_no_overlap(terms_of):
     terms, still = terms_of(beat(1, "n1-1", 1000), beat(1, "n1-1", 1500)), [(1010 * MS, 1499 * MS)]
-    assert [f.window for f in judge(terms, {1: 1400}, (), stalls=still)] == [STALLED]
-    assert [f.window for f in judge(terms, {1: 1400}, (), stalls=[(500 * MS, 1100 * MS)])] == [OTHER]
-    assert [f.window for f in judge(terms, {1: 1400}, (), stalls=[(1501 * MS, 2000 * MS)])] == [OTHER]
+    assert [f.window for f in judge(terms, {(1, "n1-1"): 1400}, (), stalls=still)] == [STALLED]
+    assert [f.window for f in judge(terms, {(1, "n1-1"): 1400}, (), stalls=[(500 * MS, 1100 * MS)])] == [OTHER]
+    assert [f.window for f in judge(terms, {(1, "n1-1"): 1400}, (), stalls=[(1501 * MS, 2000 * MS)])] == [OTHER]
     assert [f.window for f in judge(terms_of(*LATE_BEAT), {}, (), stalls=[(900 * MS, 1029 * MS)])] == [OTHER]
 
 
