@@ -13,7 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
@@ -38,6 +40,13 @@ extern char **environ;
 
 /* --- what is replaced --- */
 
+/* Whether this call, one of those that a guard needs to set itself up, is to fail. */
+static bool fails_now(bool needed) {
+    errno = EPERM;
+    return needed && shared != NULL && shared->setup_fails_at > 0 && shared->playing != getpid() &&
+           --shared->setup_fails_at == 0;
+}
+
 /* Only guards make timers in these programs. */
 static void note_clock(int clock) {
     if (shared != NULL && shared->clock_count < CLOCKS_MOST)
@@ -46,6 +55,7 @@ static void note_clock(int clock) {
 
 int timerfd_create(int clock, int flags) {
     note_clock(clock);
+    if (fails_now(true)) return -1;
     return (int)syscall(SYS_timerfd_create, clock, flags);
 }
 
@@ -53,13 +63,13 @@ int timerfd_create(int clock, int flags) {
 int timer_create(clockid_t clock, struct sigevent *event, timer_t *timer) {
     int number;
     note_clock(clock);
+    if (fails_now(true)) return -1;
     if (syscall(SYS_timer_create, clock, event, &number) != 0) return -1;
     *timer = (timer_t)(intptr_t)number;
     return 0;
 }
 
 int timer_settime(timer_t timer, int flags, const struct itimerspec *spec, struct itimerspec *old) {
-    if (shared->timers_dead) return 0;
     return (int)syscall(SYS_timer_settime, (int)(intptr_t)timer, flags, spec, old);
 }
 
@@ -68,7 +78,29 @@ int timer_delete(timer_t timer) { return (int)syscall(SYS_timer_delete, (int)(in
 /* As fork(2), but for handlers that nobody here has. */
 pid_t fork(void) {
     if (shared != NULL) shared->forks++;
-    return _Fork();
+    errno = EAGAIN;
+    return shared != NULL && shared->no_fork ? -1 : _Fork();
+}
+
+int kill(pid_t pid, int signal) {
+    errno = EPERM;
+    if (pid > 0 && signal != 0 && shared != NULL && shared->untouchable == pid) return -1;
+    return (int)syscall(SYS_kill, pid, signal);
+}
+
+static int untouchable_fd = -1;
+
+int pidfd_open(pid_t pid, unsigned flags) {
+    int fd = (int)syscall(SYS_pidfd_open, pid, flags);
+    if (shared->untouchable == pid) untouchable_fd = fd;
+    if (shared->untouchable != pid && untouchable_fd == fd) untouchable_fd = -1;
+    return fd;
+}
+
+int pidfd_send_signal(int fd, int signal, siginfo_t *info, unsigned flags) {
+    errno = EPERM;
+    if (fd == untouchable_fd) return -1;
+    return (int)syscall(SYS_pidfd_send_signal, fd, signal, info, flags);
 }
 
 int prctl(int option, ...) {
@@ -76,6 +108,7 @@ int prctl(int option, ...) {
     va_start(arguments, option);
     unsigned long value = va_arg(arguments, unsigned long);
     va_end(arguments);
+    if (fails_now(option == PR_SET_CHILD_SUBREAPER || option == PR_SET_PDEATHSIG)) return -1;
     bool of_command = option == PR_SET_PDEATHSIG && value == SIGKILL;
     if (of_command && shared->guard_dies_first) {
         pid_t guard = getppid();
@@ -136,22 +169,65 @@ static bool all_leave(int patience_ms) {
     return waited_ms < patience_ms;
 }
 
-void play(play_scene *scene, int signal) {
+/* As the leader of a session, to get a controlling terminal. Who sits at its other end dies with
+ * us. */
+static void open_terminal(void) {
+    int master = posix_openpt(O_RDWR | O_NOCTTY);
+    CHECK(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
+    int terminal = open(ptsname(master), O_RDWR);
+    CHECK(terminal >= 0);
+    if (_Fork() == 0) {
+        (void)syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
+        (void)close(terminal);
+        (void)setsid();
+        while (!shared->press_interrupt) pause_ms(1);
+        if (write(master, "\x03", 1) != 1) _exit(FAILED);
+        for (;;) (void)pause();
+    }
+    (void)close(master);
+}
+
+/* A debugger beside the play, which freezes whom it is told to. */
+static pid_t start_freezer(void) {
+    pid_t pid = _Fork();
+    if (pid != 0) return pid;
+    (void)syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
+    for (pid_t last = 0;; pause_ms(1)) {
+        pid_t frozen = shared->frozen;
+        if (frozen == last) continue;
+        last = frozen;
+        bool done = ptrace(PTRACE_SEIZE, frozen, NULL, NULL) == 0 &&
+                    ptrace(PTRACE_INTERRUPT, frozen, NULL, NULL) == 0 &&
+                    waitpid(frozen, NULL, __WALL) == frozen;
+        shared->is_frozen = done;
+        if (done) (void)waitpid(frozen, NULL, __WALL); /* its end, which its parent hears of then */
+    }
+}
+
+static void play_somewhere(play_scene *scene, int signal, bool on_terminal) {
+    pid_t freezer = start_freezer();
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
         static struct keeper keeper;
         (void)setsid(); /* no terminal */
+        shared->playing = getpid();
+        if (on_terminal) open_terminal();
         scene(&keeper);
         _exit(EXIT_SUCCESS);
     }
     int status;
     assert_int_equal(waitpid(pid, &status, 0), pid);
+    (void)kill(freezer, SIGKILL);
     bool as_wanted = signal == 0 ? status == 0 : WIFSIGNALED(status) && WTERMSIG(status) == signal;
     bool alone = all_leave(as_wanted ? PATIENCE_MS / 4 : 0);
     assert_true(as_wanted);
     assert_true(alone);
 }
+
+void play(play_scene *scene, int signal) { play_somewhere(scene, signal, false); }
+
+void play_on_terminal(play_scene *scene) { play_somewhere(scene, 0, true); }
 
 /* --- in a scene --- */
 
@@ -184,14 +260,12 @@ int64_t start(struct keeper *keeper, int64_t token) {
     return lease_end_ns;
 }
 
-struct keeper_event event_within(struct keeper *keeper, int64_t ns) {
-    int64_t end_ns = clock_now().lease_ns + ns;
+/* Waits and takes an event; KEEPER_NOTHING where none came within ns. */
+static struct keeper_event turn(struct keeper *keeper, int64_t end_ns) {
     for (;;) {
         struct keeper_event event;
         struct instant now = clock_now();
         CHECK(keeper_next(keeper, now, &event) == 0);
-        if (event.type == KEEPER_NOTE) notes_heard++;
-        if (event.type == KEEPER_NOTE) continue;
         if (event.type != KEEPER_NOTHING || now.lease_ns >= end_ns) return event;
         struct pollfd fds[KEEPER_POLLFDS];
         keeper_pollfds(keeper, fds);
@@ -199,6 +273,19 @@ struct keeper_event event_within(struct keeper *keeper, int64_t ns) {
         if (delay_ns > end_ns - now.lease_ns) delay_ns = end_ns - now.lease_ns;
         (void)poll(fds, KEEPER_POLLFDS, (int)((delay_ns + NS_PER_MS - 1) / NS_PER_MS));
     }
+}
+
+struct keeper_event next_event(struct keeper *keeper) {
+    struct keeper_event event = turn(keeper, clock_now().lease_ns + PATIENCE_MS * NS_PER_MS);
+    CHECK(event.type != KEEPER_NOTHING);
+    return event;
+}
+
+struct keeper_event event_within(struct keeper *keeper, int64_t ns) {
+    int64_t end_ns = clock_now().lease_ns + ns;
+    struct keeper_event event = turn(keeper, end_ns);
+    for (; event.type == KEEPER_NOTE; notes_heard++) event = turn(keeper, end_ns);
+    return event;
 }
 
 struct keeper_event until_event(struct keeper *keeper) {
@@ -278,15 +365,31 @@ void await_family(pid_t pid, int count) {
     scene_failed(__FILE__, __LINE__, "the family is there");
 }
 
-/* The letter in /proc/PID/stat; 'X' where there is none. */
-static char state_of(pid_t pid) {
-    char path[64], text[512] = "";
+/* Reads /proc/PID/stat; returns what stands behind the name, and cuts the text there. NULL: gone.
+ */
+static char *read_stat(pid_t pid, char *text, size_t size) {
+    char path[64];
     (void)text_format(path, sizeof path, "/proc/%d/stat", (int)pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    ssize_t got = fd < 0 ? -1 : read(fd, text, size - 1);
     if (fd >= 0) (void)close(fd);
-    const char *name_end = got > 0 ? strrchr(text, ')') : NULL;
-    return name_end == NULL || strlen(name_end) < 3 ? 'X' : name_end[2];
+    if (got <= 0) return NULL;
+    text[got] = '\0';
+    char *name_end = strrchr(text, ')');
+    if (name_end == NULL || strlen(name_end) < 3) return NULL;
+    *name_end = '\0';
+    return name_end + 2;
+}
+
+static char state_of(pid_t pid) {
+    char text[512];
+    const char *rest = read_stat(pid, text, sizeof text);
+    return rest == NULL ? 'X' : rest[0];
+}
+
+const char *name_of(pid_t pid) {
+    static char text[512];
+    return read_stat(pid, text, sizeof text) == NULL ? "" : strchr(text, '(') + 1;
 }
 
 void await_stopped(pid_t pid) {
@@ -296,8 +399,30 @@ void await_stopped(pid_t pid) {
     }
 }
 
+bool is_dead(pid_t pid) { return strchr("XZ", state_of(pid)) != NULL; }
+
+void freeze(pid_t pid) {
+    shared->is_frozen = false;
+    shared->frozen = pid;
+    for (int waited_ms = 0; !shared->is_frozen; waited_ms++) {
+        CHECK(waited_ms < PATIENCE_MS);
+        pause_ms(1);
+    }
+}
+
+int count_descriptors(pid_t pid) {
+    char path[64];
+    int count = 0;
+    for (int fd = 0; fd < 256; fd++) {
+        struct stat status;
+        (void)text_format(path, sizeof path, "/proc/%d/fd/%d", (int)pid, fd);
+        count += lstat(path, &status) == 0;
+    }
+    return count;
+}
+
 void await_dead(pid_t pid) {
-    for (int waited_ms = 0; strchr("XZ", state_of(pid)) == NULL; waited_ms++) {
+    for (int waited_ms = 0; !is_dead(pid); waited_ms++) {
         CHECK(waited_ms < PATIENCE_MS);
         pause_ms(1);
     }

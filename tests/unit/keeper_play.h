@@ -26,11 +26,17 @@
 /* What all processes of a test see, empty at the beginning of each play. */
 struct shared {
     pid_t guard;
+    pid_t playing;           /* the process that plays */
     int clocks[CLOCKS_MOST]; /* of the timers made by a guard */
     int clock_count;
     int forks;             /* since a scene or its test set it to 0 */
     bool guard_dies_first; /* right before its command asks to be told of that */
-    bool timers_dead;      /* those that send a signal never go off */
+    bool no_fork;          /* in a guard */
+    pid_t untouchable;     /* may not be signalled, as another user's */
+    int setup_fails_at;    /* which call of a guard's setting up fails with EPERM; 0: none */
+    pid_t frozen;          /* see freeze() */
+    bool is_frozen;
+    bool press_interrupt; /* Ctrl-C on the terminal of play_on_terminal() */
 };
 
 extern struct shared *shared;
@@ -48,6 +54,9 @@ int close_stage(void **state);
  * 0, and nothing that it started lives longer than a moment. */
 void play(play_scene *scene, int signal);
 
+/* The same with a controlling terminal. */
+void play_on_terminal(play_scene *scene);
+
 /* --- in a scene --- */
 
 /* A command line for the shell, a TTL, a margin and a time to stop in of an eighth of it each. */
@@ -63,6 +72,7 @@ int64_t start(struct keeper *keeper, int64_t token);
 /* What the keeper's loop does until something other than a note has come, or for so long. Notes
  * are counted. */
 struct keeper_event until_event(struct keeper *keeper);
+struct keeper_event next_event(struct keeper *keeper); /* a note, too */
 struct keeper_event event_within(struct keeper *keeper, int64_t ns);
 extern int notes_heard;
 
@@ -81,6 +91,16 @@ void await_family(pid_t pid, int count);
 /* Waits until pid is stopped; until it is gone, or dead and not reaped. */
 void await_stopped(pid_t pid);
 void await_dead(pid_t pid);
+bool is_dead(pid_t pid);
+
+/* Its comm. */
+const char *name_of(pid_t pid);
+
+/* Stops pid without its hearing of it, as a debugger does. */
+void freeze(pid_t pid);
+
+/* Counts the descriptors of pid. */
+int count_descriptors(pid_t pid);
 
 void pause_ms(int ms);
 

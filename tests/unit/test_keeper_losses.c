@@ -107,6 +107,27 @@ static void play_nothing_that_was_there_before_is_killed(struct keeper *keeper) 
 }
 TEST(nothing_that_was_there_before_is_killed, 0)
 
+/* More than are remembered by number: their age tells. */
+static void play_many_that_were_there_before_live_on(struct keeper *keeper) {
+    pid_t before[KEEPER_SPARE_MAX + 10];
+    size_t count = sizeof before / sizeof *before;
+    for (size_t i = 0; i < count; i++) {
+        before[i] = fork();
+        if (before[i] == 0) {
+            for (;;) (void)pause();
+        }
+    }
+    pause_ms(30); /* ages are in ticks */
+    begin(keeper, LONG_NS, "exec sleep 100");
+    (void)start(keeper, 1);
+    await_family(shared->guard, 1);
+    CHECK(kill(shared->guard, SIGKILL) == 0);
+    expect_gone(keeper, KEEPER_GUARD_LOST, CHILD_EXIT_SIGNALLED + SIGKILL);
+    for (size_t i = 0; i < count; i++) CHECK(!is_dead(before[i]) && kill(before[i], SIGKILL) == 0);
+    keeper_deinit(keeper);
+}
+TEST(many_that_were_there_before_live_on, 0)
+
 static void play_they_are_found_where_nothing_can_be_opened(struct keeper *keeper) {
     begin_family(keeper);
     forbid_opening();
@@ -212,18 +233,35 @@ static void play_a_stopped_keepers_command_is_dead_in_time(struct keeper *keeper
 }
 TEST(a_stopped_keepers_command_is_dead_in_time, 0)
 
-/* Both stopped, the kernel's timers are all there is. */
-static void play_the_kernel_wakes_a_guard_that_is_stopped_in_time(struct keeper *keeper) {
+/* Keeper and guard stopped, the kernel's timers are all there is. */
+static void play_the_kernel_continues_a_guard_in_time(struct keeper *keeper) {
     begin(keeper, SHORT_NS, FAMILY);
     int64_t end_ns = start(keeper, 1);
     await_family(shared->guard, FAMILY_SIZE);
     CHECK(kill(shared->guard, SIGSTOP) == 0); /* nobody here continues it */
     while (clock_now().lease_ns < end_ns) pause_ms(1);
+    CHECK(!is_dead(shared->guard));
     await_family(shared->guard, 0);
     expect_gone(keeper, KEEPER_OUT_OF_TIME, CHILD_EXIT_SIGNALLED + SIGKILL);
     keeper_deinit(keeper);
 }
-TEST(the_kernel_wakes_a_guard_that_is_stopped_in_time, 0)
+TEST(the_kernel_continues_a_guard_in_time, 0)
+
+static void play_the_kernel_ends_a_guard_that_hangs(struct keeper *keeper) {
+    begin(keeper, SHORT_NS, "exec sleep 100");
+    int64_t end_ns = start(keeper, 1);
+    await_family(shared->guard, 1);
+    freeze(shared->guard);
+    while (clock_now().lease_ns < end_ns) {
+        bool long_before = clock_now().lease_ns < end_ns - keeper->options.margin_ns;
+        CHECK(!long_before || !is_dead(shared->guard)); /* it would leave a family to us */
+        pause_ms(1);
+    }
+    CHECK(is_dead(shared->guard));
+    expect_gone(keeper, KEEPER_OUT_OF_TIME, CHILD_EXIT_SIGNALLED + SIGKILL);
+    keeper_deinit(keeper);
+}
+TEST(the_kernel_ends_a_guard_that_hangs, 0)
 
 static void play_a_guards_timers_run_on_while_the_machine_is_suspended(struct keeper *keeper) {
     begin(keeper, LONG_NS, "exit 0");
@@ -232,6 +270,113 @@ static void play_a_guards_timers_run_on_while_the_machine_is_suspended(struct ke
     keeper_deinit(keeper);
 }
 TEST(a_guards_timers_run_on_while_the_machine_is_suspended, 0)
+
+/* --- who can't be signalled --- */
+
+/* Waits for a note about him, and that there is no second one. */
+static void expect_named(struct keeper *keeper) {
+    char expected[64];
+    struct keeper_event event;
+    (void)text_format(expected, sizeof expected, "process %d (sleep)", (int)shared->untouchable);
+    do {
+        event = next_event(keeper);
+    } while (event.type != KEEPER_NOTE);
+    CHECK(strstr(event.text, expected) != NULL);
+    notes_heard = 0;
+    CHECK(event_within(keeper, 300 * NS_PER_MS).type == KEEPER_NOTHING);
+    CHECK(notes_heard == 0);
+}
+
+static void begin_with_untouchable(struct keeper *keeper, bool lost) {
+    struct keeper_options options =
+        usual(LONG_NS, "setsid sh -c 'echo $$ >$EAR; exec sleep 100' & wait");
+    options.kill_after_ns = 100 * NS_PER_MS;
+    begin_with(keeper, &options);
+    (void)start(keeper, 1);
+    pid_t pid = (pid_t)atoi(hear());
+    while (strcmp(name_of(pid), "sleep") != 0) pause_ms(1);
+    shared->untouchable = pid;
+    if (lost) CHECK(kill(shared->guard, SIGKILL) == 0);
+    if (!lost) CHECK(keeper_stop(keeper, KEEPER_STOP_LOST, 0, false) == 0);
+}
+
+static void play_who_cant_be_signalled_is_named_and_waited_for(struct keeper *keeper) {
+    for (int lost = 0; lost < 2; lost++) {
+        struct keeper_event event;
+        begin_with_untouchable(keeper, lost == 1);
+        expect_named(keeper);
+        CHECK(!is_dead(shared->untouchable));
+        shared->untouchable = 0;
+        int64_t begun_ns = clock_now().lease_ns;
+        do {
+            event = next_event(keeper);
+        } while (event.type != KEEPER_GONE);
+        CHECK(clock_now().lease_ns - begun_ns < 10 * NS_PER_S); /* it goes on of itself */
+        CHECK(event.end == (lost == 1 ? KEEPER_GUARD_LOST : KEEPER_ENDED));
+        await_family(getpid(), lost == 1 ? 0 : 1);
+        keeper_deinit(keeper);
+    }
+}
+TEST(who_cant_be_signalled_is_named_and_waited_for, 0)
+
+static void play_who_cant_be_signalled_is_left_by_name(struct keeper *keeper) {
+    for (int lost = 0; lost < 2; lost++) {
+        char reason[TEXT_REASON_SIZE], expected[64];
+        begin_with_untouchable(keeper, lost == 1);
+        (void)text_format(expected, sizeof expected, "process %d (sleep)",
+                          (int)shared->untouchable);
+        CHECK(keeper_finish(keeper, reason) == -EPERM);
+        CHECK(strstr(reason, expected) != NULL);
+        pid_t left = shared->untouchable;
+        CHECK(!is_dead(left));
+        shared->untouchable = 0;
+        keeper_deinit(keeper);
+        CHECK(kill(left, SIGKILL) == 0 || errno == ESRCH);
+        await_dead(left);
+    }
+}
+TEST(who_cant_be_signalled_is_left_by_name, 0)
+
+/* --- a guard that can't be had --- */
+
+static void play_a_guard_that_cant_set_itself_up_says_what_failed(struct keeper *keeper) {
+    static const char *const what[] = {"become a subreaper", "be told of the keeper's death",
+                                       "make timers"};
+    char reason[TEXT_REASON_SIZE];
+    size_t heard = 0;
+    for (int call = 1; call < 20; call++) {
+        struct keeper_options options = usual(LONG_NS, "exit 0");
+        shared->setup_fails_at = call;
+        if (keeper_init(keeper, &options, reason) == 0) break;
+        CHECK(strstr(reason, strerror(EPERM)) != NULL);
+        if (heard + 1 < 3 && strstr(reason, what[heard + 1]) != NULL) heard++;
+        CHECK(strstr(reason, what[heard]) != NULL);
+        CHECK(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
+    }
+    CHECK(heard == 2);
+    keeper_deinit(keeper);
+}
+TEST(a_guard_that_cant_set_itself_up_says_what_failed, 0)
+
+static void play_a_command_that_cant_be_forked_is_an_end_of_its_run(struct keeper *keeper) {
+    struct keeper_options options = usual(LONG_NS, "exit 7");
+    options.restartable = true;
+    begin_with(keeper, &options);
+    shared->no_fork = true;
+    (void)start(keeper, 1);
+    struct keeper_event event = until_event(keeper);
+    CHECK(event.type == KEEPER_GONE && event.end == KEEPER_ENDED);
+    CHECK(event.exit_code == 126 && event.exec_errno == EAGAIN);
+    shared->no_fork = false;
+    int descriptors = count_descriptors(shared->guard);
+    for (int64_t token = 2; token < 5; token++) {
+        (void)start(keeper, token);
+        expect_gone(keeper, KEEPER_ENDED, 7);
+    }
+    CHECK(count_descriptors(shared->guard) == descriptors);
+    keeper_deinit(keeper);
+}
+TEST(a_command_that_cant_be_forked_is_an_end_of_its_run, 0)
 
 /* --- both --- */
 
@@ -262,14 +407,32 @@ static void play_finishing_kills_what_runs(struct keeper *keeper) {
 }
 TEST(finishing_kills_what_runs, 0)
 
-static void play_a_stopped_guard_leaves_too(struct keeper *keeper) {
-    begin(keeper, LONG_NS, "exit 0");
-    CHECK(kill(shared->guard, SIGSTOP) == 0);
-    await_stopped(shared->guard);
+static void play_finishing_waits_for_no_guard_that_hangs(struct keeper *keeper) {
+    char reason[TEXT_REASON_SIZE];
+    begin(keeper, SHORT_NS, "exec sleep 100");
+    int64_t end_ns = start(keeper, 1);
+    await_family(shared->guard, 1);
+    freeze(shared->guard);
+    CHECK(keeper_finish(keeper, reason) == 0);
+    CHECK(clock_now().lease_ns >= end_ns - keeper->options.margin_ns); /* it was its turn before */
+    await_family(getpid(), 0);
     keeper_deinit(keeper);
-    CHECK(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
 }
-TEST(a_stopped_guard_leaves_too, 0)
+TEST(finishing_waits_for_no_guard_that_hangs, 0)
+
+static void play_a_guard_leaves_stopped_or_frozen(struct keeper *keeper) {
+    for (int frozen = 0; frozen < 2; frozen++) {
+        begin(keeper, LONG_NS, "exit 0");
+        if (frozen == 1) freeze(shared->guard);
+        if (frozen == 0) CHECK(kill(shared->guard, SIGSTOP) == 0);
+        if (frozen == 0) await_stopped(shared->guard);
+        int64_t begun_ns = clock_now().lease_ns;
+        keeper_deinit(keeper);
+        if (frozen == 0) CHECK(clock_now().lease_ns - begun_ns < 2 * NS_PER_S); /* of itself */
+        CHECK(waitpid(-1, NULL, WNOHANG | __WALL) == -1 && errno == ECHILD);
+    }
+}
+TEST(a_guard_leaves_stopped_or_frozen, 0)
 
 int main(void) {
     (void)alarm(120);
@@ -279,6 +442,7 @@ int main(void) {
         STAGED(a_guard_that_will_be_needed_is_missed_at_once),
         STAGED(a_stopped_guard_is_continued),
         STAGED(nothing_that_was_there_before_is_killed),
+        STAGED(many_that_were_there_before_live_on),
         STAGED(they_are_found_where_nothing_can_be_opened),
         STAGED(who_cant_be_found_isnt_taken_for_dead),
         STAGED(all_of_it_dies_with_the_keeper),
@@ -287,11 +451,17 @@ int main(void) {
         STAGED(a_guard_without_a_run_leaves_with_its_keeper),
         STAGED(a_start_that_a_dead_keeper_left_begins_nothing),
         STAGED(a_stopped_keepers_command_is_dead_in_time),
-        STAGED(the_kernel_wakes_a_guard_that_is_stopped_in_time),
+        STAGED(the_kernel_continues_a_guard_in_time),
+        STAGED(the_kernel_ends_a_guard_that_hangs),
         STAGED(a_guards_timers_run_on_while_the_machine_is_suspended),
         STAGED(a_command_whose_guard_died_too_early_to_tell_never_runs),
+        STAGED(who_cant_be_signalled_is_named_and_waited_for),
+        STAGED(who_cant_be_signalled_is_left_by_name),
+        STAGED(a_guard_that_cant_set_itself_up_says_what_failed),
+        STAGED(a_command_that_cant_be_forked_is_an_end_of_its_run),
         STAGED(finishing_kills_what_runs),
-        STAGED(a_stopped_guard_leaves_too),
+        STAGED(finishing_waits_for_no_guard_that_hangs),
+        STAGED(a_guard_leaves_stopped_or_frozen),
     };
     return cmocka_run_group_tests_name("keeper losses", tests, NULL, NULL);
 }

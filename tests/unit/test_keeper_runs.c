@@ -153,6 +153,20 @@ static void play_a_command_leads_its_own_group_and_holds_nothing_of_ours(struct 
 }
 TEST(a_command_leads_its_own_group_and_holds_nothing_of_ours)
 
+static void play_the_guard_has_a_name_of_its_own(struct keeper *keeper) {
+    char path[64], line[256];
+    begin(keeper, LONG_NS, "exit 0");
+    CHECK(strcmp(name_of(shared->guard), "le-guard") == 0);
+    (void)text_format(path, sizeof path, "/proc/%d/cmdline", (int)shared->guard);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = read(fd, line, sizeof line - 1);
+    CHECK(fd >= 0 && got > 0 && close(fd) == 0);
+    line[got] = '\0';
+    CHECK(strcmp(line, "le-guard") == 0);
+    keeper_deinit(keeper);
+}
+TEST(the_guard_has_a_name_of_its_own)
+
 /* Who reads the other end of a pipe that the command has closed sees its end. */
 static void play_neither_keeper_nor_guard_holds_what_the_command_got(struct keeper *keeper) {
     int ours[2];
@@ -289,8 +303,10 @@ static void play_signals_are_passed_on(struct keeper *keeper) {
     CHECK(event_within(keeper, 20 * NS_PER_MS).type == KEEPER_NOTHING);
     CHECK(strcmp(hear(), "usr1") == 0);
     CHECK(kill(getpid(), SIGTERM) == 0);
+    int64_t told_ns = clock_now().lease_ns;
     struct keeper_event event = until_event(keeper);
     CHECK(event.type == KEEPER_SIGNALLED && event.signal == SIGTERM && !event.from_kernel);
+    CHECK(clock_now().lease_ns - told_ns < 10 * NS_PER_S); /* it wakes us */
     CHECK(keeper_stop(keeper, KEEPER_STOP_SHUTDOWN, SIGTERM, false) == 0);
     expect_gone(keeper, KEEPER_ENDED, 3);
     CHECK(strcmp(hear(), "term") == 0);
@@ -318,6 +334,51 @@ static void play_a_second_signal_is_passed_on_and_a_repeated_one_dropped(struct 
 }
 TEST(a_second_signal_is_passed_on_and_a_repeated_one_dropped)
 
+/* The terminal's signals reach the command by themselves; it is in our group. */
+static void play_a_terminals_command_hears_it_itself(struct keeper *keeper) {
+    char expected[64];
+    begin(keeper, LONG_NS,
+          "trap 'echo int >$EAR; exit 4' INT; set -- $(cat /proc/$$/stat); echo $5 >$EAR; "
+          "while :; do sleep 0.05; done");
+    CHECK(keeper->foreground);
+    (void)start(keeper, 1);
+    (void)text_format(expected, sizeof expected, "%d", (int)getpgrp());
+    CHECK(strcmp(hear(), expected) == 0);
+    shared->press_interrupt = true;
+    struct keeper_event event = until_event(keeper);
+    CHECK(event.type == KEEPER_SIGNALLED && event.signal == SIGINT && event.from_kernel);
+    CHECK(keeper_stop(keeper, KEEPER_STOP_SHUTDOWN, SIGINT, true) == 0);
+    CHECK(strcmp(hear(), "int") == 0);
+    expect_gone(keeper, KEEPER_ENDED, 4);
+    keeper_deinit(keeper);
+}
+
+static void a_terminals_command_hears_it_itself(void **state) {
+    (void)state;
+    play_on_terminal(play_a_terminals_command_hears_it_itself);
+}
+
+/* What isn't the terminal's is passed on there, too, and a stop goes to the group: not to us. */
+static void play_a_terminals_command_is_stopped_with_its_group(struct keeper *keeper) {
+    begin(keeper, LONG_NS, TRAPS);
+    (void)start(keeper, 1);
+    CHECK(strcmp(hear(), "ready") == 0);
+    CHECK(kill(getpid(), SIGUSR1) == 0);
+    CHECK(event_within(keeper, 20 * NS_PER_MS).type == KEEPER_NOTHING);
+    CHECK(strcmp(hear(), "usr1") == 0);
+    CHECK(keeper_stop(keeper, KEEPER_STOP_LOST, 0, false) == 0);
+    CHECK(strcmp(hear(), "term") == 0);
+    struct keeper_event event = until_event(keeper);
+    while (event.type == KEEPER_SIGNALLED) event = until_event(keeper);
+    CHECK(event.type == KEEPER_GONE && event.end == KEEPER_ENDED && event.exit_code == 3);
+    keeper_deinit(keeper);
+}
+
+static void a_terminals_command_is_stopped_with_its_group(void **state) {
+    (void)state;
+    play_on_terminal(play_a_terminals_command_is_stopped_with_its_group);
+}
+
 static void play_what_was_ignored_at_start_stays_ignored(struct keeper *keeper) {
     CHECK(signal(SIGINT, SIG_IGN) != SIG_ERR);
     begin(keeper, LONG_NS, "echo ready >$EAR; sleep 100");
@@ -343,6 +404,7 @@ int main(int argc, char **argv) {
         STAGED(it_is_looked_for_as_execvp_does),
         STAGED(mask_and_dispositions_are_those_of_the_start),
         STAGED(a_command_leads_its_own_group_and_holds_nothing_of_ours),
+        STAGED(the_guard_has_a_name_of_its_own),
         STAGED(neither_keeper_nor_guard_holds_what_the_command_got),
         STAGED(a_lease_that_isnt_moved_ends_it_in_time),
         STAGED(who_ignores_being_asked_is_killed),
@@ -353,6 +415,8 @@ int main(int argc, char **argv) {
         STAGED(a_clone_without_an_exit_signal_is_waited_for),
         STAGED(signals_are_passed_on),
         STAGED(a_second_signal_is_passed_on_and_a_repeated_one_dropped),
+        STAGED(a_terminals_command_hears_it_itself),
+        STAGED(a_terminals_command_is_stopped_with_its_group),
         STAGED(what_was_ignored_at_start_stays_ignored),
     };
     return cmocka_run_group_tests_name("keeper runs", tests, NULL, NULL);
