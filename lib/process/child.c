@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clone.h"
 #include "base/text.h"
 #include "process/descriptors.h"
 #include "process/program.h"
@@ -132,14 +133,16 @@ static int search_program(const struct child *child) {
     }
 }
 
-static int become_command(const struct child *child, pid_t guard) {
+static int become_command(const struct child *child, const struct dead_man *dead_man, pid_t guard) {
     /* Should the guard die before this line, no signal would ever come: so its death is looked for afterwards. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return errno;
     if (getppid() != guard) _exit(CHILD_EXIT_CANNOT_RUN);
     /* A shared group without a number here (another PID namespace's) is the guard's too, and inherited. */
     if (!child->foreground && setpgid(0, 0) != 0) return errno;
     if (child->foreground && child->shared_group != 0 && setpgid(0, child->shared_group) != 0) return errno;
-    int error = priority_restore(&child->origin.priority);
+    int error = dead_man_aim(dead_man, !child->foreground);
+    if (error != 0) return -error;
+    error = priority_restore(&child->origin.priority);
     if (error != 0) return -error;
     if (child->origin.chld_ignored && signal(SIGCHLD, SIG_IGN) == SIG_ERR) return errno;
     if (sigprocmask(SIG_SETMASK, &child->origin.mask, NULL) != 0) return errno;
@@ -151,7 +154,7 @@ static int become_command(const struct child *child, pid_t guard) {
 
 /* --- in the guard --- */
 
-int child_start(struct child *child, int64_t token) {
+int child_start(struct child *child, int64_t token, const struct dead_man *dead_man) {
     int error = text_format(child->token, TOKEN_TEXT_SIZE, "%lld", (long long)token);
     if (error != 0) return error;
     int report[2];
@@ -161,9 +164,9 @@ int child_start(struct child *child, int64_t token) {
         if (report[i] < 0) return report[i];
     }
     pid_t guard = getpid();
-    pid_t pid = fork();
+    pid_t pid = clone_plainly(SIGCHLD, NULL);
     if (pid == 0) {
-        error = become_command(child, guard);
+        error = become_command(child, dead_man, guard);
         ssize_t written = write(report[1], &error, sizeof error);
         _exit(written == (ssize_t)sizeof error ? child_exit_code_of(error) : CHILD_EXIT_CANNOT_RUN);
     }

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "base/priority.h"
+#include "process/dead_man.h"
 #include "process/self_names.h"
 
 #define CHILD_TOKEN_VARIABLE "LEADEREXEC_TOKEN"
@@ -40,7 +41,7 @@ struct child {
     char **arguments;       /* NULL-terminated */
     char **shell_arguments; /* for a script without an interpreter line, as execvp(3) does it */
     char **environment;
-    char *token;      /* where the token is written, in one of environment */
+    char *token; /* where the token is written, in one of environment */
     struct self_names names;
     const char *path; /* PATH, in environment or the usual default */
     char *program;    /* room for a folder of PATH and the name */
@@ -56,9 +57,10 @@ int child_prepare(struct child *child, char *const *argv, char *const *environme
 /* Gives back what child_prepare() took. Idempotent. */
 void child_deinit(struct child *child);
 
-/* Forks and execs with token in the environment. The new process dies with the caller (PR_SET_PDEATHSIG). Allocates
- * nothing. Returns 0 with child->pid set, or -errno where it couldn't be forked. */
-int child_start(struct child *child, int64_t token);
+/* Forks and execs with token in the environment. The new process dies with the caller (PR_SET_PDEATHSIG), and what
+ * becomes of its group is dead_man's, which has been set. Allocates nothing. Returns 0 with child->pid set, or -errno
+ * where it couldn't be forked. */
+int child_start(struct child *child, int64_t token, const struct dead_man *dead_man);
 
 /* The group that is the command's own; 0: it has none, or doesn't run. */
 pid_t child_group(const struct child *child);
@@ -66,8 +68,8 @@ pid_t child_group(const struct child *child);
 /* Sends signal to the command's group, or to the command alone where it shares ours. Nothing where it doesn't run. */
 void child_signal(const struct child *child, int signal);
 
-/* Takes note of the command's end as waitid(2) had it, which reaped it. Sets its exit code, or CHILD_EXIT_SIGNALLED + N,
- * and the errno of a failed exec (0: it ran). */
+/* Takes note of the command's end as waitid(2) had it, which reaped it. Sets its exit code, or CHILD_EXIT_SIGNALLED +
+ * N, and the errno of a failed exec (0: it ran). */
 void child_ended(struct child *child, const siginfo_t *info, int *exit_code, int *exec_errno);
 
 /* What a shell reports for a command that can't be run because of that errno: 127 where it wasn't found, else 126. */

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/priority.h"
 #include "base/text.h"
+#include "process/dead_man.h"
 #include "process/descendants.h"
 #include "process/descriptors.h"
 #include "process/kernel_timer.h"
@@ -29,6 +30,7 @@ struct guard_process {
     struct guard core;
     struct guard_actions actions;
     struct child child;
+    struct dead_man dead_man; /* the run's */
     struct process_info self;
     pid_t group; /* the command's own; stays when the command has ended. 0: none */
     int list;    /* of our children; 0: none */
@@ -136,12 +138,15 @@ static void arm(struct guard_process *g) {
 /* NOLINTNEXTLINE(misc-no-recursion): a start that fails is an event, which starts nothing */
 static void launch(struct guard_process *g, int64_t token) {
     arm(g); /* first of all: whoever stops us, and the keeper, right after the fork has the kernel against him */
-    int error = child_start(&g->child, token);
+    int error = dead_man_set(&g->dead_man, g->setup->tray);
+    if (error == 0) error = child_start(&g->child, token, &g->dead_man);
+    dead_man_let_go(&g->dead_man);
     g->group = child_group(&g->child);
     if (!g->setup
              ->restartable) { /* the command has them now; kept open here, a reader that it closes would never know */
-        int kept[] = {g->setup->socket, g->setup->proc, g->list > 0 ? g->list : g->timer,
-                      g->signals,       g->timer,       g->child.report};
+        int kept[] = {g->setup->socket,  g->setup->tray, g->setup->proc,  g->list > 0 ? g->list : g->timer,
+                      g->signals,        g->timer,       g->child.report, g->dead_man.own[0],
+                      g->dead_man.own[1]};
         descriptors_close_others(kept, sizeof kept / sizeof kept[0]);
     }
     if (error == 0) return;
@@ -186,6 +191,7 @@ static void do_action(struct guard_process *g, const struct guard_action *action
                                    .exit_code = action->exit_code,
                                    .error = action->exec_errno};
         g->gone_due = true;
+        dead_man_release(&g->dead_man);
         g->group = 0;
         g->kill_rounds = 0;
         g->complained = 0;
@@ -318,7 +324,9 @@ static void tear_down(struct guard_process *g) {
     (void)close(g->signals);
     (void)close(g->timer);
     if (g->list > 0) (void)close(g->list);
+    dead_man_close(&g->dead_man);
     (void)close(g->setup->proc);
+    (void)close(g->setup->tray);
     (void)close(g->setup->socket);
 }
 

@@ -21,6 +21,7 @@ struct guard_setup {
     pid_t keeper;
     pid_t keeper_group; /* 0: it has no number in this PID namespace */
     int socket;         /* the guard's end */
+    int tray;           /* the same, for the keeper's ends of dead man's switches */
     int proc;           /* from procfs_open() */
 };
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "process/dead_man.h"
 #include "process/message.h"
 #include "process/signals.h"
 #include "process/takeover.h"
@@ -98,6 +99,7 @@ static void pass_on(struct keeper *k, int signal) {
 static void gone(struct keeper *k, struct keeper_event *event) {
     k->state = KEEPER_IDLE;
     k->ack_by_ns = INT64_MAX;
+    dead_man_forget(k->tray);
     event->type = KEEPER_GONE;
 }
 

@@ -98,6 +98,7 @@ struct keeper {
     pid_t guard;        /* 0: gone and reaped */
     int64_t guard_born; /* its start in clock ticks, as /proc has it */
     int socket;         /* to the guard; -1: closed */
+    int tray;           /* what the guard puts there dies with us (dead_man.h); 0: none */
     int signals;        /* signalfd */
     int proc;           /* /proc, as it was at start */
     int list;           /* of our children; 0: none */

@@ -39,7 +39,7 @@ static bool spare(void *context, pid_t pid) {
 /* Descriptors 0, 1, 2 are taken, so that nothing of ours gets these numbers; all that the command inherits is the
  * guard's now. */
 static int let_go_of_descriptors(const struct keeper *k) {
-    int kept[] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, k->socket, k->signals, k->proc, k->list};
+    int kept[] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, k->socket, k->tray, k->signals, k->proc, k->list};
     descriptors_close_others(kept, sizeof kept / sizeof kept[0]);
     int error = descriptor_null(STDIN_FILENO, false);
     if (error == 0) error = descriptor_null(STDOUT_FILENO, false);
@@ -58,33 +58,55 @@ static int prepare_command(const struct keeper *k, const struct signals_origin *
     return error;
 }
 
+/* The socket pairs between keeper and guard, one for messages and one for what lies in the keeper's tray. */
+static int make_sockets(struct keeper *k, struct guard_setup *setup) {
+    int fds[2];
+    int error = message_pair(fds);
+    if (error != 0) return error;
+    k->socket = fds[0];
+    setup->socket = fds[1];
+    error = message_pair(fds);
+    if (error != 0) return error;
+    k->tray = fds[0];
+    setup->tray = fds[1];
+    return 0;
+}
+
 /* The guard's end sends SIGCONT in place of SIGCHLD: whoever stopped us, we go on then and take over. */
-static int fork_guard(struct keeper *k, const struct signals_origin *origin, const struct child *child,
-                      int sockets[2]) {
+static int clone_guard(struct keeper *k, const struct guard_setup *setup) {
+    k->guard = clone_plainly(SIGCONT, NULL);
+    if (k->guard == 0) {
+        (void)close(k->socket);
+        (void)close(k->tray);
+        if (k->list > 0) (void)close(k->list); /* that one is of our children */
+        guard_run(setup);
+    }
+    int error = k->guard < 0 ? -errno : 0;
+    if (error != 0) k->guard = 0;
+    return error;
+}
+
+static int start_guard(struct keeper *k, const struct signals_origin *origin) {
+    struct child child;
     struct guard_setup setup = {
         .config = {.stop_signal = k->options.stop_signal,
                    .margin_ns = k->options.margin_ns,
                    .kill_after_ns = k->options.kill_after_ns,
                    .stop_timeout_ns = k->options.stop_timeout_ns,
                    .answer_stops = origin->terminal && origin->orphaned},
-        .child = child,
+        .child = &child,
         .restartable = k->options.restartable,
         .keeper = getpid(),
         .keeper_group = getpgrp(),
-        .socket = sockets[1],
         .proc = k->proc,
     };
     memory_find(&setup.memory);
-    k->guard = clone_plainly(SIGCONT, NULL);
-    if (k->guard == 0) {
-        (void)close(sockets[0]);
-        if (k->list > 0) (void)close(k->list); /* that one is of our children */
-        guard_run(&setup);
-    }
-    int error = k->guard < 0 ? -errno : 0;
-    if (error != 0) k->guard = 0;
-    (void)close(sockets[1]);
-    k->socket = sockets[0];
+    int error = prepare_command(k, origin, &child);
+    if (error == 0) error = make_sockets(k, &setup);
+    if (error == 0) error = clone_guard(k, &setup);
+    child_deinit(&child);
+    if (setup.socket > 0) (void)close(setup.socket);
+    if (setup.tray > 0) (void)close(setup.tray);
     return error;
 }
 
@@ -144,8 +166,6 @@ static int raise_priority(struct keeper *k, char *reason) {
 
 static int set_up(struct keeper *k, char *reason) {
     struct signals_origin origin;
-    struct child child;
-    int sockets[2];
     int error = look_around(k, &origin, reason);
     if (error != 0) return error;
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return fail(reason, -errno, "become a subreaper", "");
@@ -153,12 +173,8 @@ static int set_up(struct keeper *k, char *reason) {
     if (error != 0) return error;
     error = waker_make(&k->waker);
     if (error != 0) return fail(reason, error, "make timers", "");
-    error = message_pair(sockets);
-    if (error != 0) return fail(reason, error, "make a socket pair", "");
-    error = prepare_command(k, &origin, &child);
-    if (error == 0) error = fork_guard(k, &origin, &child, sockets);
-    child_deinit(&child);
-    if (error != 0) return fail(reason, error, "fork the guard process", "");
+    error = start_guard(k, &origin);
+    if (error != 0) return fail(reason, error, "start the guard process", "");
 
     k->signals = signals_take(&origin);
     if (k->signals < 0) return fail(reason, k->signals, "take over signals", "");
@@ -245,5 +261,7 @@ void keeper_deinit(struct keeper *keeper) {
     close_fd(&keeper->proc);
     if (keeper->list > 0) (void)close(keeper->list);
     keeper->list = 0;
+    if (keeper->tray > 0) (void)close(keeper->tray);
+    keeper->tray = 0;
     waker_delete(&keeper->waker);
 }

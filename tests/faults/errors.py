@@ -40,6 +40,7 @@ ERRORS = {
     "recvfrom": "ENOMEM",
     "rt_sigaction": "EINVAL",
     "rt_sigprocmask": "EINVAL",
+    "sendmsg": "EAGAIN ENOBUFS ENOMEM EPIPE",
     "sendto": "EAGAIN ENOBUFS ENOMEM EPIPE",
     "setpgid": "EPERM EACCES",
     "shutdown": "ENOTCONN",
@@ -60,7 +61,7 @@ ERRORS = {
 OTHERS = "EPERM ENOMEM"
 
 # These can be interrupted as well.
-INTERRUPTIBLE = ("dup2", "dup3", "fsync", "getrandom", "openat", "poll", "read", "recvfrom", "sendto", "write")
+INTERRUPTIBLE = ("dup2", "dup3", "fsync", "getrandom", "openat", "poll", "read", "recvfrom", "sendmsg", "sendto", "write")
 
 # These can't fail (close frees its number whatever it answers; a brk that fails is a malloc that does, for which there
 # is one).

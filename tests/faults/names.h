@@ -63,6 +63,7 @@ static const struct call_name call_names[] = {
     CALL(rt_sigaction),
     CALL(rt_sigprocmask),
     CALL(rt_sigreturn),
+    CALL(sendmsg),
     CALL(sendto),
     CALL(set_robust_list),
     CALL(setpgid),

@@ -70,7 +70,7 @@ long syscall(long number, ...) {
     if (real_syscall == NULL) *(void **)&real_syscall = dlsym(RTLD_NEXT, "syscall");
     long result = real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
     if (number == SYS_clone && result == 0 && role != ROLE_OTHER)
-        become((a[0] & CSIGNAL) == SIGCONT ? ROLE_GUARD : ROLE_WORKER);
+        become((a[0] & CSIGNAL) == SIGCONT ? ROLE_GUARD : role == ROLE_GUARD ? ROLE_COMMAND : ROLE_WORKER);
     return result;
 }
 

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,7 +48,6 @@ static bool fails_now(bool needed) {
            --shared->setup_fails_at == 0;
 }
 
-/* Only guards make timers in these programs. */
 static void note_clock(int clock) {
     if (shared != NULL && shared->clock_count < CLOCKS_MOST)
         shared->clocks[shared->clock_count++] = clock;
@@ -75,11 +75,15 @@ int timer_settime(timer_t timer, int flags, const struct itimerspec *spec, struc
 
 int timer_delete(timer_t timer) { return (int)syscall(SYS_timer_delete, (int)(intptr_t)timer); }
 
-/* As fork(2), but for handlers that nobody here has. */
-pid_t fork(void) {
-    if (shared != NULL) shared->forks++;
+/* Who plays forks by fork(2) itself. */
+pid_t __wrap_clone_plainly(unsigned long flags, int *pidfd);
+pid_t __real_clone_plainly(unsigned long flags, int *pidfd);
+
+pid_t __wrap_clone_plainly(unsigned long flags, int *pidfd) {
+    bool of_command = (flags & CSIGNAL) == SIGCHLD;
+    if (of_command) shared->forks++;
     errno = EAGAIN;
-    return shared != NULL && shared->no_fork ? -1 : _Fork();
+    return of_command && shared->no_fork ? -1 : __real_clone_plainly(flags, pidfd);
 }
 
 int kill(pid_t pid, int signal) {

@@ -21,15 +21,15 @@
 
 #define LONG_NS     (60 * NS_PER_S)    /* a lease that ends long after its test */
 #define SHORT_NS    (1200 * NS_PER_MS) /* one whose end is waited for */
-#define CLOCKS_MOST 8
+#define CLOCKS_MOST 16
 
 /* What all processes of a test see, empty at the beginning of each play. */
 struct shared {
     pid_t guard;
     pid_t playing;           /* the process that plays */
-    int clocks[CLOCKS_MOST]; /* of the timers made by a guard */
+    int clocks[CLOCKS_MOST]; /* of the timers made by keeper and guard */
     int clock_count;
-    int forks;             /* since a scene or its test set it to 0 */
+    int forks;             /* of a command, since a scene or its test set it to 0 */
     bool guard_dies_first; /* right before its command asks to be told of that */
     bool no_fork;          /* in a guard */
     pid_t untouchable;     /* may not be signalled, as another user's */
