@@ -20,6 +20,9 @@
 #define TERMINAL_ACCESS_PAUSE_NS (100 * NS_PER_MS)
 
 #define LATENESS_ALLOWANCE 2
+#define LATENESS_FADES     32 /* by that part from look to look: what isn't seen again is halved in two leases */
+#define LOOKS_A_TTL        12
+#define EARLY_TTL_FRACTION 6
 
 struct step {
     struct guard *g;
@@ -52,12 +55,26 @@ static void ask_command_to_stop(struct step *s, int signal) {
 
 static int64_t hard_time_ns(const struct guard *g) { return g->lease_end_ns - g->config.margin_ns; }
 
-static int64_t stop_time_ns(const struct guard *g) { return hard_time_ns(g) - g->config.kill_after_ns; }
+/* A guard that got a processor late will get it late again, and so will the dying: it begins earlier by twice that. */
+static int64_t stop_time_ns(const struct guard *g) { return hard_time_ns(g) - g->config.kill_after_ns - g->early_ns; }
 
-/* A guard that got a processor late when it was to stop the command will get it late again, and so will the dying: it
- * begins earlier by twice that. The command gives up at most half of its time for it. */
+/* What is known only when it stops the command costs that at most half of its time. */
 static int64_t kill_time_ns(const struct guard *g) {
-    return hard_time_ns(g) - earlier(LATENESS_ALLOWANCE * g->late_ns, g->config.kill_after_ns / 2);
+    return hard_time_ns(g) - earlier(LATENESS_ALLOWANCE * g->late_ns, g->early_ns + g->config.kill_after_ns / 2);
+}
+
+/* How late this tick is, counted before it is known whether it has the command stopped. More than what can be allowed
+ * for is no reason to allow for it longer: a guard that was stopped for an hour isn't late ever after. */
+static void measure(struct step *s) {
+    struct guard *g = s->g;
+    int64_t now_ns = s->event->now_ns;
+    if (now_ns >= g->look_ns) g->look_ns = after(now_ns, g->config.look_every_ns);
+    if (now_ns < g->due_ns) return;
+    int64_t late_ns = earlier(now_ns - g->due_ns, g->config.early_most_ns + g->config.kill_after_ns / 2);
+    int64_t faded_ns = g->late_ns - g->late_ns / LATENESS_FADES;
+    g->late_ns = late_ns > faded_ns ? late_ns : faded_ns;
+    if (g->state != GUARD_RUNNING || now_ns >= stop_time_ns(g)) return;
+    g->early_ns = earlier(LATENESS_ALLOWANCE * g->late_ns, g->config.early_most_ns);
 }
 
 #define TO(state) (1U << (state))
@@ -100,7 +117,9 @@ static void told_start(struct step *s) {
     g->patience_ns = GUARD_NEVER;
     g->stop_signal_sent = false;
     g->told = false;
+    g->look_ns = g->config.look_every_ns == 0 ? GUARD_NEVER : after(s->event->now_ns, g->config.look_every_ns);
     g->late_ns = 0;
+    g->early_ns = 0;
     g->out_of_time = false;
     if (s->event->now_ns >= stop_time_ns(g)) { /* the message came too late to begin anything */
         act(s, GUARD_REPORT)->out_of_time = true;
@@ -180,7 +199,6 @@ static void ticked_running(struct step *s) {
     struct guard *g = s->g;
     if (s->event->now_ns >= stop_time_ns(g)) {
         g->out_of_time = true;
-        g->late_ns = s->event->now_ns - stop_time_ns(g);
         enter(s, GUARD_STOPPING);
         /* As long as ever, even if the lease is extended now: what was asked to stop doesn't live on by ignoring it. */
         g->patience_ns = after(s->event->now_ns, g->config.kill_after_ns);
@@ -211,6 +229,7 @@ static void ticked(struct step *s) {
         begin_killing(s);
         return;
     }
+    if (alive) measure(s);
     switch (g->state) {
     case GUARD_IDLE:
         break;
@@ -234,9 +253,9 @@ static int64_t wake_ns(const struct guard *g) {
     case GUARD_IDLE:
         break;
     case GUARD_RUNNING:
-        return earlier(stop_time_ns(g), g->continue_ns);
+        return earlier(earlier(stop_time_ns(g), g->continue_ns), g->look_ns);
     case GUARD_STOPPING: {
-        int64_t due_ns = earlier(earlier(g->patience_ns, kill_time_ns(g)), g->continue_ns);
+        int64_t due_ns = earlier(earlier(g->patience_ns, kill_time_ns(g)), earlier(g->continue_ns, g->look_ns));
         return g->stop_signal_sent ? due_ns : earlier(due_ns, stop_time_ns(g));
     }
     case GUARD_CLEARING:
@@ -245,6 +264,11 @@ static int64_t wake_ns(const struct guard *g) {
         return g->round_ns;
     }
     return GUARD_NEVER;
+}
+
+void guard_set_looks(struct guard_config *config, int64_t ttl_ns) {
+    config->look_every_ns = ttl_ns / LOOKS_A_TTL;
+    config->early_most_ns = ttl_ns / EARLY_TTL_FRACTION;
 }
 
 void guard_init(struct guard *guard, const struct guard_config *config) {
@@ -288,6 +312,9 @@ void guard_step(struct guard *guard, const struct guard_event *event, struct gua
         break;
     }
     actions->wake_ns = wake_ns(guard);
+    /* Whatever else came in this turn, the tick that ends it is the one that was to come. */
+    bool asked = event->type == GUARD_TICKED || event->type == GUARD_TOLD_START;
+    if (asked) guard->due_ns = actions->wake_ns > event->now_ns ? actions->wake_ns : event->now_ns;
     bool alive = guard->state != GUARD_IDLE && guard->state != GUARD_KILLING;
     actions->kill_ns = alive ? kill_time_ns(guard) : GUARD_NEVER;
 }

@@ -21,6 +21,8 @@ struct guard_config {
     int64_t kill_after_ns;
     int64_t stop_timeout_ns; /* GUARD_NEVER: none */
     bool answer_stops;       /* nobody else would continue a command that a terminal stopped */
+    int64_t look_every_ns;   /* how often it looks how late it gets its turn; 0: only at the stop. guard_set_looks() */
+    int64_t early_most_ns;   /* the deadline's stop comes at most so much earlier for that */
 };
 
 enum guard_state {
@@ -86,7 +88,10 @@ struct guard {
     struct guard_config config;
     enum guard_state state;
     int64_t lease_end_ns;
-    int64_t late_ns;       /* how late we came to the last stop that the deadline asked for */
+    int64_t due_ns;        /* when the last tick wanted the next; GUARD_NEVER */
+    int64_t look_ns;       /* the next look at how late that comes */
+    int64_t late_ns;       /* how late it came, the latest counting most */
+    int64_t early_ns;      /* so much earlier the deadline's stop comes */
     int64_t patience_ns;   /* when those who were asked to stop have had their time; GUARD_NEVER */
     int64_t continue_ns;   /* when to continue a stopped command; GUARD_NEVER */
     int64_t round_ns;      /* the next round of killing */
@@ -98,6 +103,11 @@ struct guard {
     int exit_code;
     int exec_errno;
 };
+
+/* Sets config's looks for leases of ttl_ns: twelve a lease, and a stop that comes earlier by up to a sixth of it: then
+ * a run whose renewals, at a third, are answered within another sixth goes on however late the guard is, since
+ * kill_after and margin leave it half of the lease (lib/election/lease.h). */
+void guard_set_looks(struct guard_config *config, int64_t ttl_ns);
 
 /* Prepares guard for its first event. Copies config. */
 void guard_init(struct guard *guard, const struct guard_config *config);

@@ -100,6 +100,7 @@ static int start_guard(struct keeper *k, const struct signals_origin *origin) {
         .keeper_group = getpgrp(),
         .proc = k->proc,
     };
+    guard_set_looks(&setup.config, k->options.ttl_ns);
     memory_find(&setup.memory);
     int error = prepare_command(k, origin, &child);
     if (error == 0) error = make_sockets(k, &setup);

@@ -86,7 +86,7 @@ static void check_times(const struct ward *w) {
     bool watched = alive(w) && g->state != GUARD_KILLING;
     int64_t kill_ns = w->lease_end_ns - g->config.margin_ns;
     CHECK(g->lease_end_ns <= w->lease_end_ns, "a deadline is never later than it was told");
-    int64_t earliest_ns = kill_ns - g->config.kill_after_ns / 2; /* a guard that was late begins earlier */
+    int64_t earliest_ns = kill_ns - g->config.early_most_ns - g->config.kill_after_ns / 2; /* where it was late */
     CHECK(!watched || w->actions.kill_ns <= kill_ns, "the kernel is told when all must be dead");
     CHECK(!watched || w->actions.kill_ns >= earliest_ns, "the command keeps half of its time to end in");
     CHECK(!watched || w->actions.wake_ns <= w->actions.kill_ns, "it wakes in time to kill");
@@ -115,7 +115,7 @@ static void tell(struct ward *w, struct guard_event event) {
 
 static void tick(struct ward *w) {
     int64_t kill_ns = w->lease_end_ns - w->guard.config.margin_ns;
-    if (w->now_ns >= stop_ns(w)) w->out_of_time = true;
+    if (w->now_ns >= stop_ns(w) - w->guard.config.early_most_ns) w->out_of_time = true;
     bool was_alive = alive(w);
     for (int spins = 0;; spins++) {
         CHECK(spins < SPINS_MOST, "a guard doesn't spin");
@@ -219,6 +219,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                                   .kill_after_ns = fuzz_number(&input, 70 * NS_PER_S),
                                   .stop_timeout_ns = (flags & 2) != 0 ? fuzz_byte(&input) * NS_PER_S : GUARD_NEVER,
                                   .answer_stops = (flags & 4) != 0};
+    if ((flags & 8) != 0) guard_set_looks(&config, (fuzz_byte(&input) + 1) * NS_PER_S);
     guard_init(&w.guard, &config);
     for (int i = 0; i < EVENTS_MOST && input.left > 0 && !w.left; i++) happen(&w, &input);
     return 0;

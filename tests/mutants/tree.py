@@ -20,6 +20,7 @@ TARGETS = {
     "sim": "tests/sim/sim",
     "scenarios": "tests/scenarios/scenario-runner",
     "guard-step": "tests/unit/test-guard-step",
+    "guard-late": "tests/unit/test-guard-late",
 }
 # No sanitizer, no hardening: thousands of runs are wanted. Mutants needn't be free of warnings.
 OPTIONS = ["-Doptimization=1", "-Ddebug=false", "-Dwerror=false", "-Dwarning_level=0"]

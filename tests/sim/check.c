@@ -6,6 +6,12 @@
 
 #define GUARD_LATE_NS (250 * NS_PER_MS) /* its timer, and the killing of a large family */
 
+/* How long past the deadline less the margin, or the keeper's end, somebody may live on machine: where turns come late,
+ * until the lease is over. */
+static int64_t late_most_ns(const struct world *w, const struct proc *p) {
+    return w->s.late_turn_ns[p->machine] == 0 ? GUARD_LATE_NS : p->guard.config.margin_ns;
+}
+
 static bool asleep(const struct world *w, int machine) {
     return w->machine[machine].suspended || w->machine[machine].frozen;
 }
@@ -89,11 +95,12 @@ void check_thawed(struct world *w, int machine) {
 void check_dead(struct world *w, int proc) {
     const struct proc *p = &w->procs[proc];
     int64_t past_ns = lease_clock_ns(w, p->machine) - (p->guard.lease_end_ns - p->guard.config.margin_ns);
-    if (past_ns > GUARD_LATE_NS && !p->frozen_once && !p->child.slept_past)
+    if (past_ns > late_most_ns(w, p) && !p->frozen_once && !p->child.slept_past)
         world_fail(w, SIM_BROKEN_PROMISE, "a child on machine %d ran %.3f s past its lease less the margin", p->machine,
                    (double)past_ns / 1e9);
     bool awake = !p->child.slept_past && w->machine[p->machine].suspended_ns == 0 && !p->frozen_once;
-    if (!p->keeper_alive && p->guard_alive && awake && w->now_ns - p->died_ns > GUARD_LATE_NS)
+    if (!p->keeper_alive && p->guard_alive && awake &&
+        w->now_ns - p->died_ns > GUARD_LATE_NS + 2 * w->s.late_turn_ns[p->machine])
         world_fail(w, SIM_BROKEN_PROMISE, "a child on machine %d outlives its keeper by %.3f s", p->machine,
                    (double)(w->now_ns - p->died_ns) / 1e9);
     w->idle_since_ns = w->now_ns;

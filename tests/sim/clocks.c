@@ -28,3 +28,8 @@ int64_t when_lease_shows(const struct world *w, int machine, int64_t lease_ns) {
     if (left_ns <= 0) return w->now_ns;
     return w->now_ns + true_delay_ns(w, machine, left_ns) + 1;
 }
+
+int64_t late_turn_ns(struct world *w, int machine) {
+    int64_t most_ns = w->s.late_turn_ns[machine];
+    return most_ns == 0 ? 0 : chance_between(&w->chance, most_ns / 2, most_ns);
+}

@@ -61,7 +61,8 @@ static void do_deed(struct world *w, int proc, const struct guard_action *action
         if (c->after_term_ns != NEVER) die_at(w, proc, w->now_ns + c->after_term_ns);
         break;
     case GUARD_KILL:
-        die_at(w, proc, w->now_ns + chance_between(&w->chance, 0, KILL_MOST_NS));
+        die_at(w, proc,
+               w->now_ns + chance_between(&w->chance, 0, KILL_MOST_NS) + late_turn_ns(w, w->procs[proc].machine));
         break;
     case GUARD_REPORT:
         report_gone(w, proc, action);
@@ -77,6 +78,7 @@ static void rearm(struct world *w, int proc, int64_t wake_ns) {
     p->guard_timer++;
     if (wake_ns == GUARD_NEVER) return;
     int64_t at_ns = when_lease_shows(w, p->machine, wake_ns) + chance_between(&w->chance, 0, LATE_MOST_NS);
+    at_ns += late_turn_ns(w, p->machine);
     world_at(w, at_ns, EVENT_GUARD_WAKE, proc, p->guard_timer, 0);
 }
 

@@ -57,6 +57,7 @@ void machine_start(struct world *w, int machine) {
                                  .margin_ns = w->s.config[machine].margin_ns,
                                  .kill_after_ns = w->s.config[machine].kill_after_ns,
                                  .stop_timeout_ns = w->s.stop_timeout_ns[machine]};
+    guard_set_looks(&guard, w->s.config[machine].ttl_ns);
     guard_init(&p->guard, &guard);
     m->proc = proc;
     struct election_config config = w->s.config[machine];
@@ -74,6 +75,7 @@ static void tell_guard(struct world *w, int proc, enum guard_event_type type, in
     int64_t most_ns = w->s.profile == PROFILE_KIND ? NS_PER_MS / 10 : 20 * NS_PER_MS;
     struct proc *p = &w->procs[proc];
     int64_t at_ns = w->now_ns + chance_between(&w->chance, 0, most_ns);
+    at_ns += late_turn_ns(w, p->machine);
     if (at_ns > p->told_at_ns) p->told_at_ns = at_ns;
     world_at(w, p->told_at_ns, EVENT_TOLD_GUARD, proc, type, lease_end_ns);
 }

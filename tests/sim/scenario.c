@@ -4,7 +4,7 @@
 #include "election/lease.h"
 #include "sim.h"
 
-static const char *const names[] = {"kind", "harsh", "trim", "cron", "twice", "races", "frozen", "mixed"};
+static const char *const names[] = {"kind", "harsh", "trim", "cron", "twice", "races", "starved", "frozen", "mixed"};
 
 const char *profile_name(enum profile profile) { return names[profile]; }
 
@@ -103,6 +103,12 @@ static void draw_short_retention(struct scenario *s, struct chance *c) {
     if (chance_ppm(c, 500000)) s->restart_most_ns = chance_spread(c, NS_PER_S, 4 * retention_ns); /* an idle log */
 }
 
+/* A guard that looks how late it is stops a sixth of its lease earlier for it, and kills half of kill_after earlier
+ * than that: twice a tenth fits in. */
+static void draw_late_turns(struct scenario *s, struct chance *c) {
+    for (int i = 0; i < s->machines; i++) s->late_turn_ns[i] = chance_between(c, 0, s->config[i].ttl_ns / 10);
+}
+
 static void draw_weights(struct scenario *s, struct chance *c) {
     static const int most[] = {[FAULT_CRASH] = 10, [FAULT_POWER] = 5,   [FAULT_GUARD] = 5,      [FAULT_PAUSE] = 10,
                                [FAULT_STALL] = 10, [FAULT_SUSPEND] = 5, [FAULT_PARTITION] = 10, [FAULT_STORM] = 3,
@@ -134,6 +140,7 @@ void scenario_draw(struct scenario *s, enum profile profile, uint64_t seed, int6
     draw_bad_network(s, c);
     draw_bad_store(s, c);
     if (s->profile == PROFILE_TRIM) draw_short_retention(s, c);
+    if (s->profile == PROFILE_STARVED) draw_late_turns(s, c);
     if (s->profile == PROFILE_TWICE) s->twice = TWICE_ALWAYS;
     if (s->profile != PROFILE_RACES) return;
     s->twice = TWICE_IN_RACES;

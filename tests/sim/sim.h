@@ -23,13 +23,14 @@
 enum sim_exit { SIM_FINE = 0, SIM_USAGE = 2, SIM_CRASHED = 3, SIM_BROKEN_PROMISE = 4, SIM_NO_PROGRESS = 5 };
 
 enum profile {
-    PROFILE_KIND,   /* a good network; crashes, resigns and signals: progress and requests are checked too */
-    PROFILE_HARSH,  /* everything that the promise is said to withstand */
-    PROFILE_TRIM,   /* harsh, with a short retention, stale reads just below it, and pauses beyond it */
-    PROFILE_CRON,   /* harsh, --hold and --no-wait runs started again and again */
-    PROFILE_TWICE,  /* a store that ignores "if absent": overlaps are counted, not failed on */
-    PROFILE_RACES,  /* one that checks and then writes, so that races create an object twice: likewise */
-    PROFILE_FROZEN, /* machines frozen whole: overlaps by them are counted, any other fails */
+    PROFILE_KIND,    /* a good network; crashes, resigns and signals: progress and requests are checked too */
+    PROFILE_HARSH,   /* everything that the promise is said to withstand */
+    PROFILE_TRIM,    /* harsh, with a short retention, stale reads just below it, and pauses beyond it */
+    PROFILE_CRON,    /* harsh, --hold and --no-wait runs started again and again */
+    PROFILE_TWICE,   /* a store that ignores "if absent": overlaps are counted, not failed on */
+    PROFILE_RACES,   /* one that checks and then writes, so that races create an object twice: likewise */
+    PROFILE_STARVED, /* harsh, on machines where guards get their turn late, and so does the dying */
+    PROFILE_FROZEN,  /* machines frozen whole: overlaps by them are counted, any other fails */
     PROFILES,
     PROFILE_MIXED = PROFILES, /* one of the above but TWICE and RACES, by the seed */
 };
@@ -61,7 +62,8 @@ struct scenario {
     struct election_config config[MACHINES_MAX];
     int64_t stop_timeout_ns[MACHINES_MAX];
     int64_t drift_ppm[MACHINES_MAX];
-    bool restarts_at_once; /* in place of a service manager's seconds */
+    int64_t late_turn_ns[MACHINES_MAX]; /* a turn comes late by half of that at least; 0: at once */
+    bool restarts_at_once;              /* in place of a service manager's seconds */
     int64_t restart_most_ns;
 
     int64_t leg_least_ns, leg_most_ns; /* one way, most of the time */
@@ -303,6 +305,8 @@ int64_t wait_clock_ns(const struct world *w, int machine);
 int64_t when_lease_shows(const struct world *w, int machine, int64_t lease_ns);
 /* How long delay_ns of machine's clock is. */
 int64_t true_delay_ns(const struct world *w, int machine, int64_t delay_ns);
+/* How late somebody on machine gets a turn that is due now. */
+int64_t late_turn_ns(struct world *w, int machine);
 
 /* store.c */
 int store_init(struct store *store);
