@@ -72,10 +72,8 @@ void priority_remember(struct priority *given) {
     given->slice_ns = is_real_time(now.policy) ? 0 : chosen_slice_ns(&now);
 }
 
-static uint64_t limit_of(int resource) {
-    struct rlimit limit;
-    return getrlimit(resource, &limit) == 0 ? limit.rlim_cur : 0;
-}
+/* What a limit read with error allows. */
+static uint64_t allowed_by(int error, const struct rlimit *limit) { return error == 0 ? limit->rlim_cur : 0; }
 
 /* Who may not clear the flag would be refused everything else with it. */
 static uint64_t flags_now(void) {
@@ -85,7 +83,8 @@ static uint64_t flags_now(void) {
 
 static int raise_real_time(const struct priority *given, uint32_t most) {
     uint32_t least = given->rt + 1;
-    uint64_t allowed = limit_of(RLIMIT_RTPRIO);
+    struct rlimit limit;
+    uint64_t allowed = allowed_by(getrlimit(RLIMIT_RTPRIO, &limit), &limit);
     struct attributes wanted = {.policy = given->rt > 0 ? given->policy : SCHED_RR, .flags = flags_now()};
     wanted.rt = most > least ? most : least;
     if (least > PRIORITY_RT_MOST) return -ERANGE;
@@ -99,7 +98,8 @@ static void raise_nice(const struct priority *given) {
     struct attributes wanted = {
         .policy = SCHED_OTHER, .flags = flags_now(), .nice = NICE_BEST, .runtime_ns = SHORT_SLICE_NS};
     if (set(wanted) == 0) return;
-    int64_t allowed = 20 - (int64_t)limit_of(RLIMIT_NICE); /* setrlimit(2) */
+    struct rlimit limit;
+    int64_t allowed = 20 - (int64_t)allowed_by(getrlimit(RLIMIT_NICE, &limit), &limit); /* setrlimit(2) */
     wanted.nice = allowed < given->nice ? (int32_t)allowed : given->nice;
     (void)set(wanted);
 }
@@ -109,7 +109,8 @@ int priority_raise(const struct priority *given, uint32_t most) {
     struct attributes now;
     if (get(&now) == 0 && now.policy == CLASS_DEADLINE) return 0; /* nothing is above that */
     if (given->rt > 0) return raise_real_time(given, most);
-    bool timed = limit_of(RLIMIT_RTTIME) != RLIM_INFINITY;
+    struct rlimit limit;
+    bool timed = allowed_by(getrlimit(RLIMIT_RTTIME, &limit), &limit) != RLIM_INFINITY;
     if (timed || raise_real_time(given, most) != 0) raise_nice(given);
     return 0;
 }
