@@ -44,6 +44,7 @@ static void report_gone(struct world *w, int proc, const struct guard_action *ac
     struct proc *p = &w->procs[proc];
     enum child_end end = action->out_of_time ? CHILD_OUT_OF_TIME : CHILD_ENDED;
     int64_t at_ns = w->now_ns + chance_between(&w->chance, 0, LATE_MOST_NS / 10);
+    p->end_said = true;
     if (p->keeper_alive) world_at(w, at_ns, EVENT_GONE, proc, action->exit_code, end);
 }
 
@@ -165,7 +166,7 @@ void guard_killed(struct world *w, int proc) {
     p->guard_timer++;
     if (p->child.alive)
         die_at(w, proc, w->now_ns + chance_between(&w->chance, 1, KEEPER_KILL_NS));
-    else if (p->child_wanted) /* its start was under way */
+    else if (p->child_wanted && !p->end_said) /* its start was under way */
         world_at(w, w->now_ns, EVENT_GONE, proc, 125, CHILD_GUARD_LOST);
 }
 

@@ -209,6 +209,7 @@ static void do_action(struct world *w, int proc, const struct election_action *a
         p->to_start = a->token;
         check_lease(w, proc, a->lease_end_ns, true);
         p->child_wanted = true;
+        p->end_said = false;
         if (p->guard_alive)
             tell_guard(w, proc, GUARD_TOLD_START, a->lease_end_ns);
         else

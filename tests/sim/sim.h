@@ -219,6 +219,7 @@ struct proc {
     int64_t claimed_seq; /* where it sent its newest claim */
     int64_t evicted_ns;  /* when it found that out; 0: never */
     int64_t died_ns;     /* the keeper */
+    bool end_said;       /* by the guard, of the child wanted: a death of the guard's comes too late to say it again */
     bool child_wanted;   /* the core started one and hasn't heard of its end */
     struct sent sent[SENT_MAX];
     unsigned sent_count;
