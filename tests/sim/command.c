@@ -121,8 +121,9 @@ static void main_ended(struct world *w, int proc) {
     struct child *c = &w->procs[proc].child;
     if (c->main_ended) return;
     c->main_ended = true;
-    if (w->procs[proc].guard_alive)
-        take(w, proc, (struct guard_event){.type = GUARD_COMMAND_ENDED, .exit_code = c->exit_code});
+    if (!w->procs[proc].guard_alive) return;
+    take(w, proc, (struct guard_event){.type = GUARD_COMMAND_ENDED, .exit_code = c->exit_code});
+    tick(w, proc); /* as every turn ends */
 }
 
 static void all_dead(struct world *w, int proc) {
