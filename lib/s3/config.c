@@ -5,6 +5,7 @@
 #include <mbedtls/platform_util.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -83,6 +84,8 @@ static int take_addressing(struct s3_config *config, const struct s3_options *op
 
 static void take_variant(struct s3_config *config, char *const *environment, const struct s3_profile *profile) {
     config->variant.dual_stack = s3_profile_flag(environment, "AWS_USE_DUALSTACK_ENDPOINT", profile->dual_stack);
+    const char *of_s3 = profile->dual_stack_of_s3;
+    if (of_s3[0] != '\0') config->variant.dual_stack = strcasecmp(of_s3, "true") == 0;
     config->variant.fips = s3_profile_flag(environment, "AWS_USE_FIPS_ENDPOINT", profile->fips);
 }
 

@@ -10,9 +10,13 @@
 #include "base/environment.h"
 
 /* In the order of the AWS tools; NULL at the end. */
-static const struct s3_provider *const chain[] = {&s3_provider_environment,  &s3_provider_profile,
-                                                  &s3_provider_web_identity, &s3_provider_container,
-                                                  &s3_provider_imds,         NULL};
+static const struct s3_provider *const chain[] = {&s3_provider_environment,
+                                                  &s3_provider_profile,
+                                                  &s3_provider_web_identity,
+                                                  &s3_provider_retired,
+                                                  &s3_provider_container,
+                                                  &s3_provider_imds,
+                                                  NULL};
 
 static bool fits_in_header(const char *text) {
     for (; *text != '\0'; text++) {

@@ -31,8 +31,8 @@ struct s3_fetch;
 /* Where and how the instance metadata are asked, and what they have said on the way. */
 struct s3_imds {
     char endpoint[S3_ENDPOINT_SIZE]; /* the profile's settings */
-    char mode[8];
-    char v1_disabled[8];
+    char mode[S3_WORD_SIZE];
+    char v1_disabled[S3_WORD_SIZE];
     char token[1024];
     char role[256];
 };
@@ -96,6 +96,7 @@ extern const struct s3_provider s3_provider_container;
 extern const struct s3_provider s3_provider_process; /* a profile's; not of the chain by itself */
 extern const struct s3_provider s3_provider_sso;     /* likewise */
 extern const struct s3_provider s3_provider_web_identity;
+extern const struct s3_provider s3_provider_retired; /* never has keys: refuses where the AWS tools would find some */
 extern const struct s3_provider s3_provider_imds;
 extern const struct s3_provider s3_provider_role;   /* not of the chain: goes on from keys that were found */
 extern const struct s3_provider s3_provider_region; /* not of the chain: gives region, last of all */

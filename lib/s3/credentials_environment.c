@@ -1,4 +1,5 @@
-/* Keys from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN. */
+/* Keys from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, which was AWS_SECURITY_TOKEN once: that
+ * goes first, as in the AWS tools. */
 #include <errno.h>
 #include <stddef.h>
 
@@ -15,9 +16,11 @@ static bool take(struct s3_fetch *fetch, char *out, size_t size, const char *nam
 static enum s3_step begin(struct s3_fetch *fetch) {
     struct s3_credentials *found = &fetch->found;
     if (fetch->config->sources.profile_chosen && !fetch->bound) return s3_fetch_pass(fetch, "--profile goes before it");
+    bool older = s3_fetch_variable(fetch, "AWS_SECURITY_TOKEN") != NULL;
+    const char *token = older ? "AWS_SECURITY_TOKEN" : "AWS_SESSION_TOKEN";
     if (!take(fetch, found->access_key, sizeof found->access_key, "AWS_ACCESS_KEY_ID") ||
         !take(fetch, found->secret_key, sizeof found->secret_key, "AWS_SECRET_ACCESS_KEY") ||
-        !take(fetch, found->session_token, sizeof found->session_token, "AWS_SESSION_TOKEN")) {
+        !take(fetch, found->session_token, sizeof found->session_token, token)) {
         return S3_STEP_FAILED;
     }
     (void)text_copy(found->origin, sizeof found->origin, "the environment");

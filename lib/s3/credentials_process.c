@@ -7,11 +7,20 @@
 
 #define PROCESS_MS INT64_C(30000)
 
+/* A value that goes on in further lines is one line for the shell. */
+static void join_lines(char *line) {
+    for (char *p = line; (p = strchr(p, '\n')) != NULL; p++) {
+        *p = ' ';
+        if (p > line && p[-1] == '\\') p[-1] = ' ';
+    }
+}
+
 static enum s3_step begin(struct s3_fetch *fetch) {
     struct s3_errand *errand = &fetch->errand;
     s3_errand_deinit(errand);
     errand->kind = S3_ERRAND_COMMAND;
     errand->timeout_ms = PROCESS_MS;
+    join_lines(fetch->profile.credential_process);
     if (buffer_append_text(&errand->url, fetch->profile.credential_process) == 0) return S3_STEP_ASK;
     return s3_fetch_fail(fetch, S3_STEP_PASSING, "no credentials: out of memory");
 }

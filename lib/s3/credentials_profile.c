@@ -109,14 +109,20 @@ static enum s3_step use(struct s3_fetch *fetch) {
     if (is_set(p->sso.account) || is_set(p->sso.role) || is_set(p->sso.session) || is_set(p->sso.start_url))
         return s3_fetch_delegate(fetch, &s3_provider_sso);
     if (has_keys(&p->of_credentials_file)) return take_keys(fetch);
+    if (is_set(p->login_session)) {
+        return s3_fetch_fail(fetch, S3_STEP_FAILED,
+                             "no credentials: profile \"%.64s\" has login_session (aws login), which isn't supported: "
+                             "give it keys, a role, SSO or a credential_process",
+                             p->name);
+    }
     if (is_set(p->credential_process)) return s3_fetch_delegate(fetch, &s3_provider_process);
     if (has_keys(&p->of_config_file)) return take_keys(fetch);
     if (fetch->role_count > 0) {
         return s3_fetch_fail(fetch, S3_STEP_FAILED, "no credentials: source_profile \"%.64s\" has none", p->name);
     }
     char credentials[PATH_SHOWN], config[PATH_SHOWN];
-    show_path(credentials, p->credentials_path, "~/.aws/credentials (no HOME)");
-    show_path(config, p->config_path, "~/.aws/config (no HOME)");
+    show_path(credentials, p->credentials_path, "~/.aws/credentials (no home)");
+    show_path(config, p->config_path, "~/.aws/config (no home)");
     return s3_fetch_pass(fetch, "no keys for \"%.40s\" in %s, %s", p->name, credentials, config);
 }
 

@@ -13,6 +13,7 @@
 #include "s3/file.h"
 #include "s3/headers.h"
 #include "s3/json.h"
+#include "s3/path.h"
 #include "s3/uri.h"
 
 #define TRY_MS         5000
@@ -39,12 +40,14 @@ static enum s3_step not_logged_in(struct s3_fetch *fetch, const char *why) {
 /* ~/.aws/sso/cache/ and the SHA-1 of the session's name, or of the start URL where there is no session. */
 static bool find_cache_file(const struct s3_fetch *fetch, char path[S3_PATH_SIZE]) {
     const struct s3_sso *sso = &fetch->profile.sso;
-    const char *home = s3_fetch_variable(fetch, "HOME");
+    char home[S3_PATH_SIZE];
+    int rc = s3_path_home(home, fetch->config->sources.environment);
     const char *name = sso->session[0] != '\0' ? sso->session : sso->start_url;
     const mbedtls_md_info_t *sha1 = mbedtls_md_info_from_type(MBEDTLS_MD_SHA1);
     uint8_t hash[SHA1_SIZE];
     char hex[2 * SHA1_SIZE + 1];
-    if (home == NULL || sha1 == NULL || mbedtls_md(sha1, (const uint8_t *)name, strlen(name), hash) != 0) return false;
+    if (rc != 0 || home[0] == '\0' || sha1 == NULL || mbedtls_md(sha1, (const uint8_t *)name, strlen(name), hash) != 0)
+        return false;
     text_to_hex(hex, hash, sizeof hash);
     return text_format(path, S3_PATH_SIZE, "%s/.aws/sso/cache/%s.json", home, hex) == 0;
 }
@@ -54,7 +57,7 @@ static const char *read_token(struct s3_fetch *fetch, char token[TOKEN_SIZE]) {
     char path[S3_PATH_SIZE], expiry[48];
     int64_t expiry_ms = 0;
     struct buffer file;
-    if (!find_cache_file(fetch, path)) return "there is no HOME to look for the login in";
+    if (!find_cache_file(fetch, path)) return "there is no home to look for the login in";
     buffer_init(&file, CACHE_FILE_MAX);
     int rc = s3_file_read(path, &file);
     struct cJSON *json = rc == 0 && file.length > 0 ? s3_json_parse(file.data, file.length) : NULL;

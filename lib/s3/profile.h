@@ -8,6 +8,7 @@
 
 #define S3_ARN_SIZE     2049
 #define S3_COMMAND_SIZE 4096
+#define S3_WORD_SIZE    64 /* "true", "virtual", a number; or whatever stands in their place */
 
 enum s3_service { S3_SERVICE_S3, S3_SERVICE_STS, S3_SERVICE_SSO, S3_SERVICES };
 
@@ -41,15 +42,19 @@ struct s3_profile {
     char region[S3_REGION_SIZE];
     char endpoint_url[S3_ENDPOINT_SIZE];
     char service_url[S3_SERVICES][S3_ENDPOINT_SIZE]; /* of the profile's services section; wins */
-    char ignore_endpoint_urls[8];
+    char ignore_endpoint_urls[S3_WORD_SIZE];
     char services[S3_PROFILE_NAME_SIZE];
     char ca_bundle[S3_PATH_SIZE];
-    char addressing_style[16];
-    char dual_stack[8];
-    char fips[8];
+    char addressing_style[S3_WORD_SIZE];
+    char dual_stack[S3_WORD_SIZE];
+    char dual_stack_of_s3[S3_WORD_SIZE]; /* nested below s3; wins */
+    char fips[S3_WORD_SIZE];
     char imds_endpoint[S3_ENDPOINT_SIZE];
-    char imds_mode[8];
-    char imds_v1_disabled[8];
+    char imds_mode[S3_WORD_SIZE];
+    char imds_v1_disabled[S3_WORD_SIZE];
+    char imds_timeout[S3_WORD_SIZE];
+    char imds_attempts[S3_WORD_SIZE];
+    char login_session[256]; /* "aws login": not supported, and named */
     char credential_process[S3_COMMAND_SIZE];
     struct s3_role role;
     char mfa_serial[256];
@@ -59,9 +64,9 @@ struct s3_profile {
     struct s3_sso sso;
 };
 
-/* Reads the profile that option (NULL: not given) or AWS_PROFILE names, else "default". Files that don't exist are
- * empty. Returns 0, or -errno with a line in reason[TEXT_REASON_SIZE]: a file that can't be read, a value too long, a
- * named profile that neither file has. */
+/* Reads the profile that option (NULL: not given), AWS_DEFAULT_PROFILE or AWS_PROFILE names, else "default". Files that
+ * don't exist are empty. Returns 0, or -errno with a line in reason[TEXT_REASON_SIZE]: a file that can't be read or
+ * parsed, a value too long, a named profile that neither file has. */
 int s3_profile_load(struct s3_profile *profile, const char *option, char *const *environment, char *reason);
 
 /* What the variable, or else the profile, says of a flag: "true" in any case is yes. */

@@ -3,6 +3,7 @@
  *
  * An input is lines NAME=VALUE (the environment), a zero byte, the config file, a zero byte, the credentials file. The
  * variables OPTION_PROFILE and OPTION_ENDPOINT stand for options. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,20 +36,23 @@ static void file_init(struct file *file, const char *variable, struct fuzz_input
     free(content);
 }
 
-static int on_setting(void *context, const char *section, const char *name, const char *value) {
-    (void)context;
-    CHECK(strchr(section, '\n') == NULL && strchr(name, '\n') == NULL && strchr(value, '\n') == NULL,
-          "a setting stands in one line");
-    CHECK(strchr(section, ']') == NULL && strchr(name, '=') == NULL, "a name ends where it ends");
-    for (const char *p = name; *p != '\0'; p++) CHECK(*p < 'A' || *p > 'Z', "names are in lower case");
-    return 0;
-}
-
 static void check_ini(const struct fuzz_input *input) {
     struct fuzz_input all = *input;
+    struct ini ini;
     size_t length;
     char *text = fuzz_block(&all, '\0', &length);
-    CHECK(ini_parse(text, length, on_setting, NULL) <= 0, "parsing says 0 or -errno");
+    ini_init(&ini);
+    int rc = ini_parse(&ini, text, length);
+    CHECK(rc <= 0, "parsing says 0 or -errno");
+    CHECK((rc == -EILSEQ) == (ini.wrong != NULL) && (ini.wrong == NULL || ini.line > 0), "what is wrong has a place");
+    for (size_t i = 0; i < ini.count && rc == 0; i++) {
+        const struct ini_entry *entry = &ini.entries[i];
+        CHECK(strpbrk(entry->name, "\r\n") == NULL, "a name stands in one line");
+        if (entry->value == NULL || entry->section == INI_NONE) continue;
+        CHECK(strpbrk(entry->name, "=:") == NULL && strchr(entry->value, '\r') == NULL, "a name ends where it ends");
+        CHECK(ini_get(&ini, entry->section, entry->name) == entry->value, "a setting is found in its section");
+    }
+    ini_deinit(&ini);
     free(text);
 }
 

@@ -265,7 +265,7 @@ static void sso_asks_with_the_login_where_its_region_is(void **state) {
               "[default]\nsso_session = s\nsso_account_id = 1\nsso_role_name = r\n[sso-session s]\nsso_start_url = u\n"
               "sso_region = us-gov-west-1\n");
     begin(f, S3_STEP_FAILED);
-    assert_reason(f, "no HOME");
+    assert_reason(f, "run aws sso login"); /* in the password database's home */
     set(f, "HOME", "/nonexistent");
     begin(f, S3_STEP_FAILED);
     assert_reason(f, "nobody has logged in yet: run aws sso login");

@@ -1,6 +1,7 @@
 /* Where settings come from and which wins: options, environment, the AWS files. */
 #include <errno.h>
 #include <ftw.h>
+#include <pwd.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,6 +16,7 @@
 
 #include "s3/config.h"
 #include "s3/ini.h"
+#include "s3/path.h"
 
 #define ENV_MAX 16
 
@@ -102,7 +104,7 @@ static void the_environment_is_enough(void **state) {
 }
 
 static const char files_config[] =
-    "[default]\nregion = eu-west-1\n\n[profile  dev ]\nregion=eu-west-2 ; London\nendpoint_url = "
+    "[default]\nregion = eu-west-1\n\n[profile  dev ]\nregion=eu-west-2\n; London\nendpoint_url = "
     "http://10.0.0.1:9000/\n"
     "s3 =\n    addressing_style = virtual\n    max_concurrent_requests = 20\nca_bundle=/etc/hostname\n"
     "aws_access_key_id = CONFIGKEY\naws_secret_access_key = configsecret\n[profile only]\nregion = x-1\n"
@@ -178,6 +180,70 @@ static void the_files_may_be_elsewhere(void **state) {
     assert_string_equal(f->config.region, "moon-1");
 }
 
+static void paths_are_expanded_as_the_aws_tools_do(void **state) {
+    struct fixture *f = *state;
+    write_file(f, "here", "[default]\naws_access_key_id=HERE\naws_secret_access_key=s\n");
+    set(f, "AWS_CONFIG_FILE", "/nonexistent");
+    set(f, "NAME", "her");
+    static const char *const paths[] = {"~/here", "$HOME/here", "${HOME}/here", "$HOME/${NAME}e"};
+    size_t count = f->count;
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        set(f, "AWS_SHARED_CREDENTIALS_FILE", paths[i]);
+        if (load(f) != 0) fail_msg("%s: %s", paths[i], f->reason);
+        assert_string_equal(f->config.credentials.access_key, "HERE");
+        free(f->environment[--f->count]);
+        f->environment[count] = NULL;
+    }
+    char path[S3_PATH_SIZE];
+    char *const none[] = {NULL};
+    static const char *const stay[] = {"/a/$UNKNOWN/${UNKNOWN}/$", "a~", "$ {", "${HOME", "~no-such-user-here/x"};
+    for (size_t i = 0; i < sizeof stay / sizeof *stay; i++) {
+        assert_int_equal(s3_path_expand(path, stay[i], none), 0);
+        assert_string_equal(path, stay[i]);
+    }
+    const struct passwd *us = getpwuid(getuid()), *root = getpwnam("root");
+    assert_int_equal(s3_path_home(path, none), 0); /* no HOME: the password database's */
+    assert_string_equal(path, us != NULL ? us->pw_dir : "");
+    if (root == NULL) return;
+    char expected[S3_PATH_SIZE];
+    (void)snprintf(expected, sizeof expected, "%s/x", root->pw_dir);
+    assert_int_equal(s3_path_expand(path, "~root/x", none), 0);
+    assert_string_equal(path, expected);
+}
+
+static void older_names_are_read_and_go_first(void **state) {
+    struct fixture *f = *state;
+    use_files(f);
+    set(f, "AWS_PROFILE", "nowhere");
+    set(f, "AWS_DEFAULT_PROFILE", "svc");
+    set_keys(f);
+    set(f, "AWS_SESSION_TOKEN", "newer");
+    set(f, "AWS_SECURITY_TOKEN", "older");
+    f->options.endpoint_url = NULL;
+    assert_int_equal(load(f), 0);
+    assert_string_equal(f->config.endpoint_url, "http://10.0.0.2:1");
+    assert_string_equal(f->config.credentials.session_token, "older");
+}
+
+static void ways_to_keys_that_arent_supported_are_refused_by_name(void **state) {
+    struct fixture *f = *state;
+    write_file(f, "boto", "[Credentials]\naws_access_key_id = a\naws_secret_access_key = b\n");
+    write_file(f, "gsutil", "[Credentials]\ngs_oauth2_refresh_token = a\n");
+    set(f, "AWS_EC2_METADATA_DISABLED", "true");
+    write_file(f, ".aws/config", "[default]\nlogin_session = arn:aws:iam::1:user/me\n");
+    assert_refused(f, -EINVAL, "login_session");
+    write_file(f, ".aws/config", "[default]\nrole_arn = r\nsource_profile = b\n[profile b]\nlogin_session = x\n");
+    assert_refused(f, -EINVAL, "login_session");
+    write_file(f, ".aws/config", "");
+    set(f, "BOTO_CONFIG", "~/gsutil");
+    assert_refused(f, -ENOENT, "switched off");
+    free(f->environment[--f->count]);
+    set(f, "BOTO_CONFIG", "~/boto");
+    assert_refused(f, -EINVAL, "boto");
+    set(f, "AWS_CREDENTIAL_FILE", "/etc/keys");
+    assert_refused(f, -EINVAL, "AWS_CREDENTIAL_FILE");
+}
+
 static void options_win_over_variables_and_these_over_files(void **state) {
     struct fixture *f = *state;
     use_files(f);
@@ -247,11 +313,6 @@ static void no_keys_anywhere_says_where_they_were_looked_for(void **state) {
     assert_refused(f, -ENOENT, "AWS_ACCESS_KEY_ID");
     assert_non_null(strstr(f->reason, "/.aws/credentials"));
     assert_non_null(strstr(f->reason, "for \"default\""));
-    free(f->environment[0]); /* HOME */
-    f->environment[0] = f->environment[1];
-    f->environment[1] = NULL;
-    f->count = 1;
-    assert_refused(f, -ENOENT, "no HOME");
 }
 
 static void a_profile_that_signs_in_otherwise_is_named_with_its_way(void **state) {
@@ -334,22 +395,67 @@ static void secrets_are_wiped(void **state) {
     assert_memory_equal(&f->config.credentials, &empty, sizeof empty);
 }
 
-static int collect(void *context, const char *section, const char *name, const char *value) {
-    char *all = context;
-    size_t length = strlen(all);
-    (void)snprintf(all + length, 1024 - length, "%s|%s|%s\n", section, name, value);
-    return 0;
-}
-
+/* tests/integration/test_ini.py has botocore read the same files; this is what a test without it can hold. */
 static void ini_files_are_read_as_the_aws_tools_do(void **state) {
     (void)state;
-    static const char text[] = "\xef\xbb\xbfstray = 1\n; c\n[ a\t b ] # c\nX = 1 # c\n y=a#b;c\n =none\nnot a "
-                               "setting\nouter =\n  In = 2\n  \nplain = \nnext = 3"
-                               "\n[broken\nz = 1\n[last]\nend = 1";
-    char all[1024] = "";
-    assert_int_equal(ini_parse(text, sizeof text - 1, collect, all), 0);
-    assert_string_equal(
-        all, "a b||\na b|x|1\na b|y|a#b;c\na b|outer|\na b|outer.in|2\na b|plain|\na b|next|3\nlast||\nlast|end|1\n");
+    static const char text[] = "\xef\xbb\xbf[ a ] # c\r\nX = 1 # c\n  y=a#b;c\n\n  more\nouter =\n  In = 2\n  x=\n"
+                               "plain:\n# c\n[DEFAULT]\nx = 7\nelse = 8\n[last]\n  end = 1";
+    char out[8];
+    struct ini ini;
+    ini_init(&ini);
+    assert_int_equal(ini_parse(&ini, text, sizeof text - 1), 0);
+    size_t a = ini_next_section(&ini, INI_NONE), last = ini_next_section(&ini, a);
+    assert_string_equal(ini.entries[a].name, " a ");
+    assert_int_equal(last, ini_find_section(&ini, "last"));
+    assert_int_equal(ini_next_section(&ini, last), INI_NONE);
+    assert_string_equal(ini_get(&ini, a, "x"), "1 # c\ny=a#b;c\n\nmore");
+    assert_string_equal(ini_get(&ini, a, "plain"), "");
+    assert_string_equal(ini_get(&ini, a, "else"), "8");
+    assert_string_equal(ini_get(&ini, last, "end"), "1");
+    assert_string_equal(ini_get(&ini, last, "x"), "7");
+    assert_null(ini_get(&ini, last, "y"));
+    assert_null(ini_get(&ini, INI_NONE, "x"));
+    assert_int_equal(ini_get_nested(ini_get(&ini, a, "outer"), "In", out, sizeof out), 0);
+    assert_string_equal(out, "2");
+    assert_int_equal(ini_get_nested(ini_get(&ini, a, "outer"), "in", out, sizeof out), -ENOENT);
+    assert_int_equal(ini_get_nested(ini_get(&ini, a, "outer"), "In", out, 1), -ENOSPC);
+    assert_int_equal(ini_get_nested("In = 2", "In", out, sizeof out), -ENOENT);
+    ini_deinit(&ini);
+}
+
+static void an_ini_file_that_cant_be_parsed_says_where(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t line;
+    } cases[] = {
+        {"stray = 1\n[a]\n", 1},     {"# c\r\n\r\n[a\r\nb = 1", 3},
+        {"[a]\nnothing\n", 2},       {"[a]\n= 1\n", 2},
+        {"[a]\nx = 1\nX : 2\n", 3},  {"[a]\n[b]\r[a]\n", 3},
+        {"[a]\nx =\n  y\n[b]\n", 4}, {"[DEFAULT]\nx=1\n[DEFAULT]\nx=1\n", 4},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct ini ini;
+        ini_init(&ini);
+        assert_int_equal(ini_parse(&ini, cases[i].text, strlen(cases[i].text)), -EILSEQ);
+        if (ini.line != cases[i].line) fail_msg("line %zu (%s) in case %zu", ini.line, ini.wrong, i);
+        ini_deinit(&ini);
+    }
+}
+
+static void a_sections_name_is_read_as_a_shell_would(void **state) {
+    (void)state;
+    static const struct {
+        const char *name;
+        bool is_second;
+    } cases[] = {
+        {"profile a b", false},     {"profile \"a b\"", true}, {"profile 'a b'", true},    {"profile a\\ b", true},
+        {"profile 'a\" b'", false}, {"profile a' 'b", true},   {"profile \"a b", false},   {"profile \"a\\ b\"", false},
+        {" x  'a b' ", true},       {"'a b'", false},          {"profile 'a b' c", false}, {"profile 'a b'\\", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (ini_is_second_word(cases[i].name, "a b") != cases[i].is_second) fail_msg("%s", cases[i].name);
+    }
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -362,6 +468,9 @@ int main(void) {
         CASE(a_profile_chosen_by_option_wins_over_the_environments_keys),
         CASE(keys_in_the_config_file_serve_where_the_credentials_file_has_none),
         CASE(the_files_may_be_elsewhere),
+        CASE(paths_are_expanded_as_the_aws_tools_do),
+        CASE(older_names_are_read_and_go_first),
+        CASE(ways_to_keys_that_arent_supported_are_refused_by_name),
         CASE(options_win_over_variables_and_these_over_files),
         CASE(a_services_section_names_s3s_endpoint),
         CASE(empty_variables_are_not_given),
@@ -376,6 +485,8 @@ int main(void) {
         CASE(values_too_long_are_refused_not_cut),
         CASE(secrets_are_wiped),
         CASE(ini_files_are_read_as_the_aws_tools_do),
+        CASE(an_ini_file_that_cant_be_parsed_says_where),
+        CASE(a_sections_name_is_read_as_a_shell_would),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
