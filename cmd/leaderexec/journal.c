@@ -123,6 +123,7 @@ static void report_end(struct journal *journal, const struct election_action *ac
     case REPORT_BUSY:
     case REPORT_RELEASED:
     case REPORT_NOT_RELEASED:
+    case REPORT_WENT_BACK:
         break; /* journal_report() tells these */
     }
 }
@@ -148,6 +149,11 @@ void journal_report(struct journal *journal, const struct election_action *actio
         break;
     case REPORT_RELEASED:
         log_line(log, LOG_LEVEL_INFO, "released %s", journal->lock);
+        break;
+    case REPORT_WENT_BACK:
+        log_line(log, LOG_LEVEL_WARN,
+                 "somebody deleted slots of %s: slot %" PRId64 ", its newest, is gone; going on from what is there",
+                 journal->lock, action->seq);
         break;
     case REPORT_NOT_RELEASED:
         log_line(log, LOG_LEVEL_WARN, "%s isn't freed, and others wait until the lease is over%s%s", journal->lock,

@@ -287,6 +287,7 @@ static void prepare_election(struct run *run) {
         .request_timeout_ns = o->request_timeout_ms * NS_PER_MS,
         .look_timeout_ns = LOOK_TIMEOUT_NS,
         .retention_ns = o->retention_ms * NS_PER_MS,
+        .listings_are_fresh = o->bucket.kind == BUCKET_DIRECTORY,
         .rejoin = o->rejoin,
         .conflict_exit_code = o->conflict_exit_code,
     };

@@ -37,6 +37,21 @@ static void look_again(struct step *s) {
     e->next_look_ns = s->event->now.wait_ns + backoff_ns(s, ++e->failed_looks, e->config.poll_ns);
 }
 
+/* Both lanes show a log whose head is below the one that we know: somebody deleted slots, or both are stale. What a
+ * newcomer may believe, who would know no better, we may: the slot behind a stale head is still there, so a claim of it
+ * fails. All the same it takes two looks, a poll apart, unless listings are never stale here. Returns whether it is
+ * believed. */
+static bool went_back(struct step *s) {
+    struct election *e = s->e;
+    int64_t now_ns = s->event->now.wait_ns;
+    bool again = e->doubted && now_ns >= e->doubted_ns + e->config.poll_ns;
+    if (!e->doubted) e->doubted_ns = now_ns;
+    e->doubted = !again && !e->config.listings_are_fresh;
+    if (e->doubted) return false;
+    report_slot(s, REPORT_WENT_BACK, e->head.seq);
+    return true;
+}
+
 /* Both lanes listed the log. */
 static void looked(struct step *s) {
     struct election *e = s->e;
@@ -48,10 +63,10 @@ static void looked(struct step *s) {
     high.date_ms = date_ms;
     give_up_lanes(e);
     e->log_read = true;
-    /* Reads are stale by less than the retention: a head that stays away longer was deleted by somebody. */
-    bool deleted =
-        same && newest_of(&high) < e->head.seq && s->event->now.wait_ns - e->head.seen_ns >= e->config.retention_ns;
-    if (newest_of(&high) > e->head.seq || deleted) head_found(s, newest_of(&high), high.empty ? NULL : &high, NULL);
+    bool lower = same && newest_of(&high) < e->head.seq;
+    e->doubted = e->doubted && lower;
+    if (newest_of(&high) > e->head.seq || (lower && went_back(s)))
+        head_found(s, newest_of(&high), high.empty ? NULL : &high, NULL);
     e->newcomer = false;
     if (s->event->now.wait_ns < head_due_ns(e)) {
         e->failed_looks = 0;

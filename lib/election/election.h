@@ -33,6 +33,7 @@ struct election_config {
     int64_t request_timeout_ns; /* one try of one request under a lease */
     int64_t look_timeout_ns;    /* one try of a listing or a read while waiting */
     int64_t retention_ns;       /* slots older than this are trimmed */
+    bool listings_are_fresh;    /* the store never lists what was true a while ago */
     bool rejoin;                /* --on-loss rejoin */
     int conflict_exit_code;     /* -E */
     char node[RECORD_NODE_SIZE];
@@ -116,6 +117,7 @@ enum election_report {
     REPORT_RELEASED,     /* the lock is free again */
     REPORT_NOT_RELEASED, /* it couldn't be freed in time; others wait until the lease is over */
     REPORT_GUARD_LOST,
+    REPORT_WENT_BACK, /* somebody deleted slots, seq among them, the newest one: going on from what is there */
 };
 
 struct election_action {
@@ -199,6 +201,8 @@ struct election {
     int64_t give_up_ns;    /* wait clock; ELECTION_FOREVER */
     int64_t next_look_ns;  /* wait clock: list, or read head + 1, then */
     unsigned failed_looks; /* in a row */
+    bool doubted;          /* the last look showed less than we know to have been there */
+    int64_t doubted_ns;    /* wait clock, when one did so first */
     bool read_again;       /* the next look is at the head, which couldn't be read before */
     int64_t not_before_ns; /* wait clock: evicted, it may claim again then */
     int64_t reported;      /* last as waited for: the token, or what can't be read, as -slot */

@@ -7,7 +7,11 @@ static bool is_hold(const struct slot *slot) { return slot->kind == SLOT_ENTRY &
 
 void head_found(struct step *s, int64_t seq, const struct listing *listing, const struct slot *slot) {
     struct election *e = s->e;
-    if (e->head.known) e->below = e->head;
+    e->doubted = false;
+    if (seq < e->head.seq)
+        e->below.known = false; /* the log went back: what was there is gone */
+    else if (e->head.known)
+        e->below = e->head;
     e->head = (struct election_head){
         .seq = seq, .reading_seq = seq, .ttl_ns = UNREADABLE_TTL_NS, .seen_ns = s->event->now.wait_ns};
     if (listing != NULL) {

@@ -80,6 +80,8 @@ static const char *report_text(enum election_report report) {
         return "released";
     case REPORT_NOT_RELEASED:
         return "not released";
+    case REPORT_WENT_BACK:
+        return "the log went back";
     case REPORT_GUARD_LOST:
         return "guard lost";
     }

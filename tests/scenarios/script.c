@@ -66,6 +66,7 @@ static bool read_setting(struct election_config *config, uint32_t *jitter, const
     const char *value;
     if ((value = text_value_of(word, "wait")) != NULL) return read_wait(value, &config->give_up_ns);
     if ((value = text_value_of(word, "jitter")) != NULL) return read_jitter(value, jitter);
+    if (strcmp(word, "fresh-listings") == 0) return config->listings_are_fresh = true;
     if ((value = text_value_of(word, "on-loss")) != NULL) return read_rejoin(value, &config->rejoin);
     if ((value = text_value_of(word, "conflict-exit-code")) != NULL) {
         return read_exit_code(value, &config->conflict_exit_code);
