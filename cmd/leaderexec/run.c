@@ -106,6 +106,7 @@ static int submit(struct run *run, const struct election_request *request) {
         error = make_body(run, &request->content);
         to_store.body = run->body;
         to_store.body_length = run->body_length;
+        to_store.goes_on = request->content.kind != SLOT_ENTRY || request->content.record.kind != RECORD_CLAIM;
     }
     if (error >= 0) error = store_submit(run->store, &to_store);
     if (error != -ENOMEM) return failed(run, error, "ask the store");

@@ -30,6 +30,8 @@ const char *directory_error_advice(int error) {
     case EXDEV:
     case EMLINK:
         return ": a lock needs hard links there; choose a folder on another file system";
+    case ENOENT:
+        return ": somebody deleted it";
     case ENOTDIR:
         return ": file:DIR must name a folder, or one that can be made";
     case EROFS:

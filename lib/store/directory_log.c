@@ -192,9 +192,10 @@ static void run_read(const struct directory_log *log, const struct log_request *
 
 /* --- append --- */
 
-static int open_or_make_folder(const struct directory_log *log, struct log_answer *answer) {
+/* A log that has begun isn't begun again by its holder: where somebody deleted it, the next claim does that. */
+static int open_or_make_folder(const struct directory_log *log, bool goes_on, struct log_answer *answer) {
     int folder_fd = open_folder(log->folder);
-    if (folder_fd < 0 && errno == ENOENT) {
+    if (folder_fd < 0 && errno == ENOENT && !goes_on) {
         int error = directory_file_make_folders(log->folder);
         if (error != 0) {
             fail(answer, -error, "make the folder", log->folder);
@@ -209,7 +210,7 @@ static int open_or_make_folder(const struct directory_log *log, struct log_answe
 static void run_append(const struct directory_log *log, const struct log_request *request, struct log_answer *answer) {
     char name[KEY_SLOT_SIZE], tried[64];
     bool linked;
-    int folder_fd = open_or_make_folder(log, answer);
+    int folder_fd = open_or_make_folder(log, request->goes_on, answer);
     if (folder_fd < 0) return;
     key_format_slot(name, request->seq);
     int error = directory_file_create(folder_fd, name, request->body, request->body_length, &linked);

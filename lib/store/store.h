@@ -22,6 +22,7 @@ struct log_request {
     int64_t seq;      /* read, append: the slot; trim: the head, which stays, and so does the slot behind it */
     const char *body; /* append: copied before store_submit returns */
     size_t body_length;
+    bool goes_on;         /* append: to a log that has begun: where its folder is gone, that isn't made anew */
     int64_t timeout_ms;   /* answered OUTCOME_UNKNOWN after that at the latest */
     int64_t retention_ms; /* trim: slots older than this by the store's clock go */
     int trim_most;        /* trim: delete at most this many */
@@ -67,9 +68,10 @@ bool store_take_notice(struct store *store, struct store_notice *notice);
 /* Aborts what is under way and frees store; NULL is fine. Never blocks on the network or a disk. */
 void store_close(struct store *store);
 
-/* The log in directory DIR/<prefix><lock>/ on a local disk (put-if-absent is link(2)). Folders are made by the first
- * append. Each operation runs in a short-lived process of its own, so that a disk that hangs, hangs that process and
- * not its caller. Returns NULL with a line in reason[TEXT_REASON_SIZE] where memory ran out or a name is too long. */
+/* The log in directory DIR/<prefix><lock>/ on a local disk (put-if-absent is link(2)). Folders are made by an
+ * append that may begin the log. Each operation runs in a short-lived process of its own, so that a disk that hangs,
+ * hangs that process and not its caller. Returns NULL with a line in reason[TEXT_REASON_SIZE] where memory ran out or a
+ * name is too long. */
 struct store *store_open_directory(const char *directory, const char *prefix, const char *lock, char *reason);
 
 struct s3_config; /* lib/s3/config.h */

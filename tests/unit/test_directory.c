@@ -34,6 +34,12 @@ static void put_file(const struct fixture *fixture, const char *name, size_t len
     (void)close(fd);
 }
 
+static void remove_file(const struct fixture *fixture, const char *name) {
+    char path[256];
+    path_in_folder(fixture, path, name);
+    assert_int_equal(unlink(path), 0);
+}
+
 static void set_age(const struct fixture *fixture, const char *name, int64_t age_s) {
     char path[256];
     path_in_folder(fixture, path, name);
@@ -75,6 +81,23 @@ static void only_an_append_makes_folders(void **state) {
     append_all(fixture, 1, 1);
     assert_int_equal(count_names(fixture->folder), 1);
     assert_true(is_there(fixture, "999999999998-1"));
+}
+
+static void an_append_that_goes_on_makes_no_folder_anew(void **state) {
+    struct fixture *fixture = *state;
+    struct log_request renewal = an_append(2);
+    renewal.goes_on = true;
+    append_all(fixture, 1, 1);
+    assert_int_equal(ask(fixture->store, renewal).outcome, OUTCOME_DONE);
+    remove_file(fixture, "999999999998-1");
+    remove_file(fixture, "999999999997-2");
+    assert_int_equal(rmdir(fixture->folder), 0);
+    renewal.seq = 3;
+    struct log_answer answer = ask(fixture->store, renewal);
+    assert_int_equal(answer.outcome, OUTCOME_UNKNOWN);
+    assert_non_null(strstr(answer.reason, "somebody deleted it"));
+    assert_int_equal(access(fixture->folder, F_OK), -1);
+    append_all(fixture, 1, 1); /* a claim does */
 }
 
 static void a_relative_directory_is_one_below_the_working_directory(void **state) {
@@ -348,6 +371,7 @@ int main(void) {
 #define STORE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, restore_and_tear_down)
     static const struct CMUnitTest tests[] = {
         STORE_TEST(only_an_append_makes_folders),
+        STORE_TEST(an_append_that_goes_on_makes_no_folder_anew),
         STORE_TEST(a_relative_directory_is_one_below_the_working_directory),
         STORE_TEST(names_that_are_no_folder_are_refused_when_it_is_opened),
         STORE_TEST(a_file_in_place_of_the_folder_is_refused),
