@@ -243,6 +243,7 @@ void judge_clock(struct finding *finding, const struct clocks *clocks) {
 
 #define LIST_EVERY         100 /* appends; see the design's section on trimming */
 #define LISTS_OF_A_TRIM    2   /* what time is it, and what is old */
+#define RENEWALS_A_LISTING 3   /* is the head still ours */
 #define PRICE_OF_1000_PUTS 0.005
 #define PRICE_OF_1000_GETS 0.0004
 
@@ -250,7 +251,7 @@ struct month month_of(int64_t ttl_ms, int64_t poll_ms) {
     int64_t renewals = MONTH_S * MS_PER_S * 3 / ttl_ms;
     /* A standby reads each new entry, and each poll ends with a slot that isn't there yet. */
     return (struct month){.puts = renewals,
-                          .lists = renewals / LIST_EVERY * LISTS_OF_A_TRIM,
+                          .lists = renewals / LIST_EVERY * LISTS_OF_A_TRIM + renewals / RENEWALS_A_LISTING,
                           .deletes = renewals,
                           .gets = MONTH_S * MS_PER_S / poll_ms + renewals};
 }

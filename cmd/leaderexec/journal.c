@@ -89,6 +89,16 @@ static void report_end(struct journal *journal, const struct election_action *ac
     case REPORT_LOST_TO:
         log_line(log, LOG_LEVEL_ERROR, "leadership of %s lost: taken by %s", journal->lock, who);
         break;
+    case REPORT_DELETED:
+        if (action->holder.node[0] != '\0')
+            log_line(log, LOG_LEVEL_ERROR,
+                     "leadership of %s lost: slot %" PRId64 " is by %s: somebody deleted slots of %s", journal->lock,
+                     action->seq, who, journal->lock);
+        else
+            log_line(log, LOG_LEVEL_ERROR,
+                     "leadership of %s lost: slot %" PRId64 " is gone: somebody deleted slots of %s", journal->lock,
+                     action->seq, journal->lock);
+        break;
     case REPORT_EVICTED:
         log_line(log, LOG_LEVEL_ERROR, "evicted from %s by %s", journal->lock, who);
         break;
@@ -123,6 +133,7 @@ static void report_end(struct journal *journal, const struct election_action *ac
     case REPORT_BUSY:
     case REPORT_RELEASED:
     case REPORT_NOT_RELEASED:
+    case REPORT_UNLISTED:
     case REPORT_WENT_BACK:
         break; /* journal_report() tells these */
     }
@@ -150,6 +161,11 @@ void journal_report(struct journal *journal, const struct election_action *actio
     case REPORT_RELEASED:
         log_line(log, LOG_LEVEL_INFO, "released %s", journal->lock);
         break;
+    case REPORT_UNLISTED:
+        log_line(log, LOG_LEVEL_WARN,
+                 "%s can't be listed while it is renewed: should somebody delete its slots, that goes unnoticed: %s",
+                 journal->lock, journal->failure);
+        break;
     case REPORT_WENT_BACK:
         log_line(log, LOG_LEVEL_WARN,
                  "somebody deleted slots of %s: slot %" PRId64 ", its newest, is gone; going on from what is there",
@@ -160,6 +176,7 @@ void journal_report(struct journal *journal, const struct election_action *actio
                  journal->failures > 0 ? ": " : "", journal->failures > 0 ? journal->failure : "");
         break;
     case REPORT_LOST_TO:
+    case REPORT_DELETED:
     case REPORT_EVICTED:
     case REPORT_OUT_OF_TIME:
     case REPORT_UNREACHABLE:

@@ -30,8 +30,6 @@ static bool gave_up(struct step *s) {
     return true;
 }
 
-static int64_t newest_of(const struct listing *listing) { return listing->empty ? 0 : listing->head_seq; }
-
 static void look_again(struct step *s) {
     struct election *e = s->e;
     e->next_look_ns = s->event->now.wait_ns + backoff_ns(s, ++e->failed_looks, e->config.poll_ns);
@@ -57,23 +55,23 @@ static void looked(struct step *s) {
     struct election *e = s->e;
     struct listing high = e->lane[0].listing;
     const struct listing *other = &e->lane[1].listing;
-    bool same = newest_of(&high) == newest_of(other);
+    bool same = listing_newest(&high) == listing_newest(other);
     int64_t date_ms = high.date_ms < other->date_ms ? high.date_ms : other->date_ms;
-    if (newest_of(&high) < newest_of(other)) high = *other;
+    if (listing_newest(&high) < listing_newest(other)) high = *other;
     high.date_ms = date_ms;
     give_up_lanes(e);
     e->log_read = true;
-    bool lower = same && newest_of(&high) < e->head.seq;
+    bool lower = same && listing_newest(&high) < e->head.seq;
     e->doubted = e->doubted && lower;
-    if (newest_of(&high) > e->head.seq || (lower && went_back(s)))
-        head_found(s, newest_of(&high), high.empty ? NULL : &high, NULL);
+    if (listing_newest(&high) > e->head.seq || (lower && went_back(s)))
+        head_found(s, listing_newest(&high), &high, NULL);
     e->newcomer = false;
     if (s->event->now.wait_ns < head_due_ns(e)) {
         e->failed_looks = 0;
         enter(s, ELECTION_WATCHING);
     } else if (e->signal != 0) { /* told while claiming, and the claim isn't what keeps the lock */
         leave(s, 128 + e->signal);
-    } else if (same && newest_of(&high) == e->head.seq) {
+    } else if (same && listing_newest(&high) == e->head.seq) {
         begin_claim(s);
     } else { /* a stale listing is no proof that nobody wrote since */
         look_again(s);

@@ -69,6 +69,7 @@ static void claim_stands(struct step *s) {
     bool confirmed = listing->previous_seq == e->append.seq - 1 && listing->previous_modified_ms > 0 &&
                      listing->head_modified_ms - listing->previous_modified_ms >= e->confirm_apart_ms;
     if (confirmed) e->child_after_ns = INT64_MIN;
+    e->claim_modified_ms = listing->head_modified_ms;
     begin_leading(s);
 }
 

@@ -117,6 +117,8 @@ enum election_report {
     REPORT_RELEASED,     /* the lock is free again */
     REPORT_NOT_RELEASED, /* it couldn't be freed in time; others wait until the lease is over */
     REPORT_GUARD_LOST,
+    REPORT_DELETED,   /* leadership is lost: the head isn't ours. By holder, in slot seq; or slot seq of ours is gone */
+    REPORT_UNLISTED,  /* the holder can't list the log, for longer than two TTLs */
     REPORT_WENT_BACK, /* somebody deleted slots, seq among them, the newest one: going on from what is there */
 };
 
@@ -129,7 +131,7 @@ struct election_action {
     int stop_signal; /* the signal that told us; 0: an evict, or lost */
     enum election_report report;
     int64_t seq;
-    struct record holder; /* REPORT_WAITING, LOST_TO, EVICTED, BUSY; node empty where unknown */
+    struct record holder; /* REPORT_WAITING, LOST_TO, EVICTED, DELETED, BUSY; node empty where unknown */
     int exit_code;
 };
 
@@ -164,6 +166,7 @@ struct election_lane {
     int64_t seq;
     int64_t timeout_ns;
     int64_t sent_ns;  /* lease clock, of this try */
+    bool aside;       /* beside an append, and not in its way: the holder's look at the head */
     bool persistent;  /* asked again, with backoff, until the answer is known */
     unsigned tries;   /* failed ones, of this request */
     bool refused;     /* the last try was */
@@ -178,6 +181,19 @@ struct election_append {
     int64_t seq;
     struct slot content;
     int64_t sent_ns; /* lease clock, when it was first sent */
+};
+
+/* The holder's look at the head of the log, once a TTL. */
+struct election_presence {
+    bool asking;
+    bool doubted;           /* the last one didn't show what we wrote */
+    bool told;              /* that it can't be had */
+    unsigned failures;      /* in a row */
+    int64_t due_ns;         /* lease clock, when to list again */
+    int64_t sent_ns;        /* lease clock, of the newest listing */
+    int64_t answered_ns;    /* lease clock, when the newest one that was answered was sent */
+    int64_t least_seq;      /* what the one under way must show: the head when it was asked for */
+    struct listing listing; /* while the slot that it shows is read */
 };
 
 /* Why leadership ends. */
@@ -232,6 +248,8 @@ struct election {
     enum child_end child_end;
     int64_t release_until_ns; /* lease clock, or while a claim is dropped */
     unsigned appends_since_trim;
+    int64_t claim_modified_ms; /* the store's clock; 0: unknown */
+    struct election_presence presence;
 };
 
 /* Prepares election for its first event, which must be ELECTION_STARTED. Copies config, whose values must fit together

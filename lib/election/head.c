@@ -5,6 +5,8 @@
 
 static bool is_hold(const struct slot *slot) { return slot->kind == SLOT_ENTRY && slot->record.kind == RECORD_HOLD; }
 
+int64_t listing_newest(const struct listing *listing) { return listing->empty ? 0 : listing->head_seq; }
+
 void head_found(struct step *s, int64_t seq, const struct listing *listing, const struct slot *slot) {
     struct election *e = s->e;
     e->doubted = false;
@@ -14,7 +16,7 @@ void head_found(struct step *s, int64_t seq, const struct listing *listing, cons
         e->below = e->head;
     e->head = (struct election_head){
         .seq = seq, .reading_seq = seq, .ttl_ns = UNREADABLE_TTL_NS, .seen_ns = s->event->now.wait_ns};
-    if (listing != NULL) {
+    if (listing != NULL && !listing->empty) {
         e->head.modified_ms = listing->head_modified_ms;
         e->head.date_ms = e->newcomer ? listing->date_ms : 0;
         if (listing->head_size == RECORD_VACANCY_LENGTH) {

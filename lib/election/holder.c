@@ -41,6 +41,7 @@ void begin_leading(struct step *s) {
     struct election *e = s->e;
     enter(s, ELECTION_LEADING);
     landed(s);
+    begin_presence(s);
     e->token = e->append.seq;
     e->failed_looks = 0;
     e->waited = true; /* it works here: what is refused from now on is an outage */
@@ -72,6 +73,8 @@ static void end_leadership(struct step *s, enum election_ending ending, int sign
         begin_releasing(s);
     }
 }
+
+void lose_leadership(struct step *s) { end_leadership(s, ENDING_LOST, 0); }
 
 /* A store that was away for TTL / 3 from when the renewal was due is back by then. It is asked at that very instant,
  * not when a try that hangs or a backoff is over, so that such an outage goes unnoticed whatever kill_after and the
@@ -108,7 +111,7 @@ static void renewal_met(struct step *s, const struct slot *slot) {
     } else {
         report_holder(s, REPORT_LOST_TO, slot, e->append.seq);
         head_found(s, e->append.seq, NULL, slot);
-        end_leadership(s, ENDING_LOST, 0);
+        lose_leadership(s);
     }
 }
 
@@ -117,7 +120,7 @@ static bool append_answered(struct step *s, const struct slot **slot) {
     struct election *e = s->e;
     for (int lane = LOG_LANE_0; lane <= LOG_LANE_1; lane++) {
         struct election_lane *l = &e->lane[lane];
-        if (l->phase != LANE_ANSWERED) continue;
+        if (l->phase != LANE_ANSWERED || l->aside) continue;
         if (l->op == LOG_APPEND && l->outcome == OUTCOME_EXISTS) { /* 412: it may be our own earlier try */
             ask(s, lane, LOG_READ, e->append.seq, e->config.request_timeout_ns, true);
         } else if (l->op == LOG_READ && (l->outcome == OUTCOME_ABSENT || l->slot.kind == SLOT_UNREADABLE)) {
@@ -131,7 +134,7 @@ static bool append_answered(struct step *s, const struct slot **slot) {
     return false;
 }
 
-/* Renews at TTL / 3 and follows the renewal. */
+/* Renews at TTL / 3, follows the renewal, and looks whether the log is still ours. */
 static void keep_lease(struct step *s) {
     struct election *e = s->e;
     const struct slot *slot;
@@ -145,6 +148,7 @@ static void keep_lease(struct step *s) {
         e->hurried = true;
         hurry_lanes(s);
     }
+    check_presence(s);
 }
 
 static void run_out_of_time(struct step *s) {
@@ -327,5 +331,7 @@ int64_t holder_wake_ns(const struct election *e) {
     int64_t end_ns = e->child_running ? stop_at_ns(e) : e->lease_end_ns;
     int64_t renew_ns = e->last_sent_ns + e->config.ttl_ns / 3;
     if (e->appending) renew_ns = e->hurried ? ELECTION_FOREVER : hurry_at_ns(e);
+    int64_t list_ns = presence_wake_ns(e);
+    if (list_ns < renew_ns) renew_ns = list_ns;
     return end_ns < renew_ns ? end_ns : renew_ns;
 }

@@ -62,7 +62,10 @@ bool keeps_for_us(const struct election *e, const struct slot *slot);
 
 /* head.c */
 
-/* A slot newer than the head showed up. listing: where it was seen in one; slot: where its content came with it. */
+/* The newest slot that it shows; 0: none. */
+int64_t listing_newest(const struct listing *listing);
+/* The head is another slot than before: a newer one, or the log went back. listing: where it was seen in one; slot:
+ * where its content came with it. */
 void head_found(struct step *s, int64_t seq, const struct listing *listing, const struct slot *slot);
 /* Slot reading_seq was read (slot, or NULL where it is gone). */
 void head_read(struct step *s, const struct slot *slot);
@@ -76,6 +79,15 @@ int64_t head_due_ns(const struct election *e);
  * the head has to be waited for. */
 bool head_is_stale(const struct election *e);
 int64_t head_stale_after_ms(const struct election_head *head);
+
+/* presence.c */
+
+/* We lead, and a listing has just shown our claim as the head. */
+void begin_presence(struct step *s);
+/* Looks at the head where that is due, and loses leadership where it isn't ours. */
+void check_presence(struct step *s);
+/* When (lease clock) it must act by itself. */
+int64_t presence_wake_ns(const struct election *e);
 
 /* candidate.c, claim.c, holder.c: one function a state; each is called again and again until nothing changes. */
 void advance_looking(struct step *s);
@@ -96,6 +108,8 @@ void begin_releasing(struct step *s);
 bool owes_a_wait(const struct step *s);
 /* The ttl of our entries: as long as we owe a wait, at least that of the entry that we claimed over. */
 int64_t entry_ttl_ns(const struct step *s);
+/* The lock is another's: stops the child, where one runs. */
+void lose_leadership(struct step *s);
 void child_gone(struct step *s);
 void shut_down(struct step *s);
 /* When (lease clock) a holder must act by itself. */

@@ -125,8 +125,9 @@ void retry_lanes(struct step *s) {
         int other = 1 - lane;
         if (e->state == ELECTION_CLAIMING) {
             send(s, lane);
-        } else {                                       /* this connection may be a dead one: try the other */
-            assert(e->lane[other].phase == LANE_IDLE); /* only a claim uses both */
+        } else { /* this connection may be a dead one: try the other */
+            /* Only a claim uses both; the holder's look at the head gives way. */
+            assert(e->lane[other].phase == LANE_IDLE || e->lane[other].aside);
             e->lane[other] = e->lane[lane];
             e->lane[lane].phase = LANE_IDLE;
             send(s, other);
@@ -137,8 +138,8 @@ void retry_lanes(struct step *s) {
 
 void hurry_lanes(struct step *s) {
     for (int lane = LOG_LANE_0; lane <= LOG_LANE_1; lane++) {
-        enum lane_phase phase = s->e->lane[lane].phase;
-        if (phase == LANE_BUSY || phase == LANE_BACKING_OFF) send(s, lane);
+        const struct election_lane *l = &s->e->lane[lane];
+        if (!l->aside && (l->phase == LANE_BUSY || l->phase == LANE_BACKING_OFF)) send(s, lane);
     }
 }
 

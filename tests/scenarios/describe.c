@@ -52,8 +52,8 @@ static void describe_request(struct world *world, const struct election_request 
     }
 }
 
-static const char *report_text(enum election_report report) {
-    switch (report) {
+static const char *report_text(const struct election_action *action) {
+    switch (action->report) {
     case REPORT_WAITING:
         return "waiting for";
     case REPORT_WON:
@@ -80,6 +80,10 @@ static const char *report_text(enum election_report report) {
         return "released";
     case REPORT_NOT_RELEASED:
         return "not released";
+    case REPORT_DELETED:
+        return action->holder.node[0] != '\0' ? "deleted by" : "deleted";
+    case REPORT_UNLISTED:
+        return "unlisted";
     case REPORT_WENT_BACK:
         return "the log went back";
     case REPORT_GUARD_LOST:
@@ -89,9 +93,10 @@ static const char *report_text(enum election_report report) {
 }
 
 static void describe_report(struct world *world, const struct election_action *action) {
-    const char *text = report_text(action->report);
+    const char *text = report_text(action);
     bool of_another = action->report == REPORT_WAITING || action->report == REPORT_LOST_TO ||
-                      action->report == REPORT_EVICTED || action->report == REPORT_BUSY;
+                      action->report == REPORT_EVICTED || action->report == REPORT_BUSY ||
+                      (action->report == REPORT_DELETED && action->holder.node[0] != '\0');
     const char *holder = action->holder.node[0] != '\0' ? action->holder.node : "somebody";
     if (of_another)
         world_tell(world, "report %s %s, slot %" PRId64, text, holder, action->seq);

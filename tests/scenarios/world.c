@@ -85,8 +85,10 @@ static bool take_request(struct world *world, const struct election_request *req
     bool renewal = request->op == LOG_APPEND && request->content.kind == SLOT_ENTRY &&
                    request->content.record.kind == RECORD_RENEW;
     if (renewal) world->renewals++;
+    bool listing = request->op == LOG_NEWEST && world->election.state >= ELECTION_LEADING;
     if (request->op == LOG_READ) world->reads++;
-    return !renewal && request->op != LOG_READ;
+    if (listing) world->listings++;
+    return !renewal && request->op != LOG_READ && !listing;
 }
 
 static void take_child(struct world *world, const struct election_action *action) {
@@ -192,10 +194,12 @@ static bool answer_once(struct world *world) {
     bool any = false;
     for (int lane = 0; lane < LOG_LANES; lane++) {
         struct world_request *request = &world->lane[lane];
-        if (!request->waiting || request->request.op == LOG_NEWEST) continue;
+        bool leads = world->election.state == ELECTION_LEADING || world->election.state == ELECTION_STOPPING;
+        if (!request->waiting || (request->request.op == LOG_NEWEST && !leads)) continue;
         request->waiting = false;
         any = true;
-        struct log_answer answer = {.outcome = request->request.op == LOG_READ ? OUTCOME_ABSENT : OUTCOME_DONE};
+        struct log_answer answer = {.outcome = request->request.op == LOG_READ ? OUTCOME_ABSENT : OUTCOME_DONE,
+                                    .listing = {.head_seq = world->election.append.seq}};
         deliver(world, request, &answer);
     }
     return any;
@@ -273,11 +277,12 @@ void world_suspend(struct world *world, int64_t ns) {
 
 void world_quiet_until(struct world *world, int64_t at_ns) {
     world->quiet = true;
-    world->renewals = world->reads = 0;
+    world->renewals = world->reads = world->listings = 0;
     answer_quietly(world);
     world_advance(world, at_ns);
     world_settle(world);
     world->quiet = false;
     if (world->renewals > 0) world_tell(world, "renewals: %u", world->renewals);
+    if (world->listings > 0) world_tell(world, "listings: %u", world->listings);
     if (world->reads > 0) world_tell(world, "reads that found nothing: %u", world->reads);
 }

@@ -48,6 +48,7 @@ struct world {
     bool quiet; /* appends are created and reads find nothing, at once; what there are of them is counted, not told */
     unsigned renewals;
     unsigned reads;
+    unsigned listings;           /* of a holder */
     char fault[WORLD_LINE_SIZE]; /* what no election may do; empty: nothing */
     size_t lines;
     char line[WORLD_LINES_MAX][WORLD_LINE_SIZE];

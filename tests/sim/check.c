@@ -16,6 +16,8 @@ static bool asleep(const struct world *w, int machine) {
     return w->machine[machine].suspended || w->machine[machine].frozen;
 }
 
+static bool vanishes(const struct world *w) { return w->s.profile == PROFILE_VANISH; }
+
 static bool checks_rules(const struct world *w) { return w->s.twice == TWICE_NEVER && !w->s.promise_only; }
 
 static void overlap(struct world *w, int a, int b) {
@@ -26,6 +28,8 @@ static void overlap(struct world *w, int a, int b) {
         w->counts.twice_overlaps++;
     } else if (w->procs[a].frozen_once || w->procs[b].frozen_once) {
         w->counts.frozen_overlaps++;
+    } else if (vanishes(w) && w->vanished_ns > 0) {
+        w->counts.twos++; /* check_two() says whether it lasts */
     } else {
         world_fail(w, SIM_BROKEN_PROMISE, "two children at once: token %lld on machine %d, token %lld on machine %d",
                    (long long)one->token, w->procs[a].machine, (long long)other->token, w->procs[b].machine);
@@ -74,10 +78,10 @@ void check_spawn(struct world *w, int proc) {
     look_for_overlap(w, proc);
     if (w->s.twice == TWICE_ALWAYS && !w->s.single_claim)
         world_fail(w, SIM_BROKEN_PROMISE, "a child started on a store that creates every object twice");
-    if (checks_rules(w) && !p->frozen_once) check_no_other_lease(w, proc);
+    if (checks_rules(w) && !p->frozen_once && w->vanished_ns == 0) check_no_other_lease(w, proc);
     if (p->child.token <= w->highest_token && p->frozen_once)
         w->counts.frozen_tokens++;
-    else if (p->child.token <= w->highest_token && w->s.twice == TWICE_NEVER)
+    else if (p->child.token <= w->highest_token && w->s.twice == TWICE_NEVER && w->vanished_ns == 0)
         world_fail(w, SIM_BROKEN_PROMISE, "token %lld was given out behind %lld", (long long)p->child.token,
                    (long long)w->highest_token);
     if (p->child.token > w->highest_token) w->highest_token = p->child.token;
@@ -123,7 +127,7 @@ void check_lease(struct world *w, int proc, int64_t lease_end_ns, bool starts) {
     const struct sent *newest = NULL;
     for (int i = 0; i < SENT_MAX; i++) {
         if (!ever_created(w, &p->sent[i])) continue;
-        if (newest == NULL || p->sent[i].seq > newest->seq) newest = &p->sent[i];
+        if (newest == NULL || p->sent[i].first_sent_ns > newest->first_sent_ns) newest = &p->sent[i];
     }
     if (newest == NULL || lease_end_ns > newest->first_sent_ns + p->election.config.ttl_ns)
         world_fail(w, SIM_BROKEN_PROMISE, "machine %d takes its lease for longer than its entry's TTL from the sending",
@@ -196,7 +200,7 @@ static void check_freed(struct world *w) {
 }
 
 void check_created(struct world *w, const struct object *o) {
-    if (w->s.twice == TWICE_NEVER) check_order(w, o);
+    if (w->s.twice == TWICE_NEVER && w->vanished_ns == 0) check_order(w, o);
     if (o->seq < w->store.highest) return; /* late, behind the head: it means nothing any more */
     if (o->content.kind == SLOT_ENTRY && o->content.record == RECORD_HOLD) {
         int64_t slack_ms = o->content.ttl_ms / 40 + 2 * w->s.modified_skew_ms + MS_PER_S;
@@ -243,14 +247,17 @@ void check_exit(struct world *w, int proc, int code) {
 
 void check_report(struct world *w, int proc, const struct election_action *action) {
     TRACE(w, "proc %d: report %d about slot %lld", proc, (int)action->report, (long long)action->seq);
-    bool lost = action->report == REPORT_OUT_OF_TIME || action->report == REPORT_LOST_TO;
+    bool lost = action->report == REPORT_OUT_OF_TIME || action->report == REPORT_LOST_TO ||
+                action->report == REPORT_DELETED || action->report == REPORT_WENT_BACK;
+    if (action->report == REPORT_DELETED) w->counts.lost_to_deletions++;
     if (w->s.profile == PROFILE_KIND && lost)
         world_fail(w, SIM_NO_PROGRESS, "machine %d lost its leadership though nothing is wrong",
                    w->procs[proc].machine);
     if (action->report == REPORT_EVICTED) w->procs[proc].evicted_ns = w->now_ns;
     if (action->report != REPORT_STORE_UNSAFE) return;
     w->counts.unsafe++;
-    if (w->s.twice == TWICE_NEVER)
+    /* A claim's slot that is deleted between its two writes is created twice. */
+    if (w->s.twice == TWICE_NEVER && (w->vanished_ns == 0 || w->now_ns - w->vanished_ns > 10 * NS_PER_S))
         world_fail(w, SIM_NO_PROGRESS, "a good store was refused by machine %d", w->procs[proc].machine);
 }
 
@@ -272,7 +279,7 @@ void check_step(struct world *w, int proc, enum election_state before) {
     int64_t passed_ms = (w->now_ns - p->last_step_ns) / NS_PER_MS + 1;
     p->last_step_ns = w->now_ns;
     bool leads = before == ELECTION_LEADING || before == ELECTION_STOPPING;
-    if (leads) p->allowed_micro += passed_ms * 1040000 * 3 / (config->ttl_ns / NS_PER_MS);
+    if (leads) p->allowed_micro += passed_ms * 1040000 * 4 / (config->ttl_ns / NS_PER_MS);
     if (!leads) p->allowed_micro += (w->store.highest - p->highest_at_step) * 1000000; /* each is read at once */
     p->highest_at_step = w->store.highest;
     if (before == ELECTION_WATCHING) p->allowed_micro += passed_ms * 1130000 / (config->poll_ns / NS_PER_MS);
@@ -294,7 +301,7 @@ void check_requests_over(struct world *w, int proc) {
 
 /* A leader is due, counted from now, within the longest TTL. */
 void check_disturbed(struct world *w) {
-    if (w->s.profile != PROFILE_KIND) return;
+    if (w->s.profile != PROFILE_KIND && !vanishes(w)) return;
     int64_t ttl_ns = 0, poll_ns = 0;
     for (int i = 0; i < w->s.machines; i++) {
         if (w->s.config[i].ttl_ns > ttl_ns) ttl_ns = w->s.config[i].ttl_ns;
@@ -302,10 +309,12 @@ void check_disturbed(struct world *w) {
     }
     w->idle_since_ns = w->now_ns;
     w->idle_most_ns = ttl_ns / 1000 * 1032 + poll_ns / 1000 * 1112 + 14 * w->s.leg_most_ns + NS_PER_S / 2;
+    /* What lies below an evict may be gone: that is unreadable. And each deletion may make them wait anew, once. */
+    if (vanishes(w)) w->idle_most_ns = 2 * w->idle_most_ns + 620 * NS_PER_S;
 }
 
 void check_progress(struct world *w) {
-    if (w->s.profile != PROFILE_KIND || w->healed) return;
+    if ((w->s.profile != PROFILE_KIND && !vanishes(w)) || w->healed) return;
     bool waits = false, runs = false;
     for (int i = 0; i < w->s.machines; i++) waits = waits || waits_for_ever(w, i);
     for (int i = 0; i < PROCS_MAX; i++)

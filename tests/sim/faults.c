@@ -220,6 +220,9 @@ static void befall(struct world *w, enum fault fault, int machine) {
     case FAULT_FREEZE:
         fall_asleep(w, machine, true);
         break;
+    case FAULT_VANISH:
+        vanish(w);
+        break;
     case FAULTS:
         return;
     }

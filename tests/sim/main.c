@@ -43,8 +43,10 @@ static void add(struct counts *sum, const struct counts *c) {
     int64_t *to = (int64_t *)(void *)sum;
     const int64_t *from = (const int64_t *)(const void *)c;
     int64_t longest = sum->longest_gap_ms > c->longest_gap_ms ? sum->longest_gap_ms : c->longest_gap_ms;
+    int64_t longest_two = sum->longest_two > c->longest_two ? sum->longest_two : c->longest_two;
     for (size_t i = 0; i < sizeof *sum / sizeof *to; i++) to[i] += from[i];
     sum->longest_gap_ms = longest;
+    sum->longest_two = longest_two;
 }
 
 /* Runs one seed; a crash of the core comes back as SIM_CRASHED. */
@@ -84,9 +86,9 @@ static void show_failure(struct world *w, const struct scenario *s, const struct
 
 static void show_counts(const struct counts *c, const struct options *o, int64_t runs, uint64_t digest) {
     static const char *const faults[] = {
-        "keepers killed", "machines lost", "guards killed",    "keepers stopped", "keepers stopped mid-step",
-        "suspends",       "partitions",    "storms of errors", "resigns",         "signals",
-        "machines frozen"};
+        "keepers killed",  "machines lost", "guards killed",    "keepers stopped", "keepers stopped mid-step",
+        "suspends",        "partitions",    "storms of errors", "resigns",         "signals",
+        "machines frozen", "deletions"};
     printf("%" PRId64 " runs, %" PRId64 " hours, profile %s: %" PRId64 " children, %" PRId64 " claims, %" PRId64
            " requests, %" PRId64 " events, digest %016" PRIx64 "\n",
            runs, runs * o->hours, profile_name(o->profile), c->children, c->claims, c->requests, c->events, digest);
@@ -96,6 +98,8 @@ static void show_counts(const struct counts *c, const struct options *o, int64_t
     printf("evicts %" PRId64 ", vacancies %" PRId64 ", holds %" PRId64 ", trimmed %" PRId64
            ", created again behind the head %" PRId64 ", longest wait in kind runs %.3f s\n",
            c->evicts, c->vacancies, c->holds, c->trimmed, c->resurrected, (double)c->longest_gap_ms / 1e3);
+    printf("leaders lost to deletions %" PRId64 "; after deletions two at once %" PRId64 ", for at most %.3f TTL\n",
+           c->lost_to_deletions, c->twos, (double)c->longest_two / 1e3);
     for (int i = 0; i < FAULTS; i++) printf("%s%" PRId64 " %s", i > 0 ? ", " : "", c->faults[i], faults[i]);
     printf("\nexits: 0 %" PRId64 ", 123 %" PRId64 ", 124 %" PRId64 ", 125 %" PRId64 ", signal %" PRId64
            ", other %" PRId64 "\n",
@@ -132,10 +136,10 @@ static enum sim_exit run_all(const struct options *o) {
 }
 
 static int usage(void) {
-    (void)fputs(
-        "usage: sim [--seed N] [--runs N] [--hours H] [--profile kind|harsh|trim|cron|twice|races|frozen|mixed]\n"
-        "           [--trace] [--single-claim] [--promise-only] [--keep-going] [--quiet]\n",
-        stderr);
+    (void)fputs("usage: sim [--seed N] [--runs N] [--hours H] [--profile "
+                "kind|harsh|trim|cron|twice|races|starved|frozen|vanish|mixed]\n"
+                "           [--trace] [--single-claim] [--promise-only] [--keep-going] [--quiet]\n",
+                stderr);
     return SIM_USAGE;
 }
 

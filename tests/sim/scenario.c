@@ -4,7 +4,7 @@
 #include "election/lease.h"
 #include "sim.h"
 
-static const char *const names[] = {"kind", "harsh", "trim", "cron", "twice", "races", "starved", "frozen", "mixed"};
+static const char *const names[] = {"kind", "harsh", "trim", "cron", "twice", "races", "starved", "frozen", "vanish", "mixed"};
 
 const char *profile_name(enum profile profile) { return names[profile]; }
 
@@ -14,6 +14,10 @@ static enum profile pick(uint64_t seed) {
     static const enum profile of[] = {PROFILE_KIND, PROFILE_HARSH, PROFILE_HARSH, PROFILE_HARSH,
                                       PROFILE_TRIM, PROFILE_TRIM,  PROFILE_CRON,  PROFILE_FROZEN};
     return of[chance_between(&chance, 0, 7)];
+}
+
+static bool has_kind_network(const struct scenario *s) {
+    return s->profile == PROFILE_KIND || s->profile == PROFILE_VANISH;
 }
 
 static void draw_machine(struct scenario *s, struct chance *c, int i, int64_t ttl_ms) {
@@ -26,7 +30,7 @@ static void draw_machine(struct scenario *s, struct chance *c, int i, int64_t tt
     config->request_timeout_ns = lease_default_request_timeout_ns(config->ttl_ns);
     config->look_timeout_ns = 10 * NS_PER_S;
     config->give_up_ns = ELECTION_FOREVER;
-    if (s->profile != PROFILE_KIND && chance_ppm(c, 200000)) config->give_up_ns = chance_between(c, 0, 120) * NS_PER_S;
+    if (!has_kind_network(s) && chance_ppm(c, 200000)) config->give_up_ns = chance_between(c, 0, 120) * NS_PER_S;
     if (s->profile == PROFILE_CRON && chance_ppm(c, 700000)) {
         config->give_up_ns = 0;
         config->hold_ns = chance_spread(c, NS_PER_S, 900 * NS_PER_S);
@@ -35,7 +39,7 @@ static void draw_machine(struct scenario *s, struct chance *c, int i, int64_t tt
     config->rejoin = chance_ppm(c, 500000);
     config->conflict_exit_code = 124;
     s->stop_timeout_ns[i] = chance_ppm(c, 500000) ? INT64_MAX : chance_between(c, 1, 30) * NS_PER_S;
-    if (s->profile == PROFILE_KIND) s->stop_timeout_ns[i] = NS_PER_S;
+    if (has_kind_network(s)) s->stop_timeout_ns[i] = NS_PER_S;
     /* At most 2 % between any two clocks: what the protocol rests on. */
     s->drift_ppm[i] = chance_ppm(c, 500000) ? chance_between(c, -9900, 9900) : chance_ppm(c, 500000) ? 9900 : -9900;
 }
@@ -117,10 +121,11 @@ static void draw_weights(struct scenario *s, struct chance *c) {
         [FAULT_CRASH] = true, [FAULT_POWER] = true, [FAULT_RESIGN] = true, [FAULT_SIGNAL] = true};
     for (int i = 0; i < FAULTS; i++) {
         s->weight[i] = chance_ppm(c, 300000) ? 0 : (int)chance_between(c, 0, most[i]);
-        if (s->profile == PROFILE_KIND && !kind[i]) s->weight[i] = 0;
+        if (has_kind_network(s) && !kind[i]) s->weight[i] = 0;
     }
     s->weight[FAULT_CRASH]++;
     if (s->profile == PROFILE_FROZEN) s->weight[FAULT_FREEZE] = 5;
+    if (s->profile == PROFILE_VANISH) s->weight[FAULT_VANISH] = 10;
 }
 
 void scenario_draw(struct scenario *s, enum profile profile, uint64_t seed, int64_t hours) {
@@ -133,7 +138,7 @@ void scenario_draw(struct scenario *s, enum profile profile, uint64_t seed, int6
     s->leg_most_ns = s->leg_least_ns + chance_between(c, 1, 60) * NS_PER_MS;
     draw_machines(s, c);
     draw_weights(s, c);
-    if (s->profile == PROFILE_KIND) {
+    if (has_kind_network(s)) {
         if (s->fault_every_ns < 4 * s->config[0].ttl_ns) s->fault_every_ns = 4 * s->config[0].ttl_ns;
         return;
     }

@@ -31,9 +31,13 @@ enum profile {
     PROFILE_RACES,   /* one that checks and then writes, so that races create an object twice: likewise */
     PROFILE_STARVED, /* harsh, on machines where guards get their turn late, and so does the dying */
     PROFILE_FROZEN,  /* machines frozen whole: overlaps by them are counted, any other fails */
+    PROFILE_VANISH,  /* kind, but somebody deletes slots: two at once are counted, and fail where they last */
     PROFILES,
-    PROFILE_MIXED = PROFILES, /* one of the above but TWICE and RACES, by the seed */
+    PROFILE_MIXED = PROFILES, /* one of the above but TWICE, RACES and VANISH, by the seed */
 };
+
+/* Which slots somebody deletes. */
+enum vanish { VANISH_ALL, VANISH_SOME, VANISH_NEWEST, VANISH_NEWER, VANISHES };
 
 enum twice { TWICE_NEVER, TWICE_ALWAYS, TWICE_IN_RACES };
 
@@ -50,6 +54,7 @@ enum fault {
     FAULT_RESIGN,    /* an operator evicts the leader, or ends a hold */
     FAULT_SIGNAL,    /* a keeper is told to shut down */
     FAULT_FREEZE,    /* the machine stops whole, child and guard included: not promised */
+    FAULT_VANISH,    /* somebody deletes slots: not promised, but bounded */
     FAULTS
 };
 
@@ -109,6 +114,7 @@ enum event_kind {
     EVENT_CALM,       /* the store's errors are over */
     EVENT_OPERATOR,   /* operator's message a times out */
     EVENT_LOOK,       /* the checker looks around */
+    EVENT_VANISH,     /* more slots are deleted */
     EVENT_HEAL,       /* the end of all faults */
     EVENT_END,
 };
@@ -144,6 +150,7 @@ struct store {
     int *latest; /* by seq; -1: none */
     int64_t latest_room;
     int64_t highest, trimmed_to;
+    int64_t top; /* what is there is no higher */
 };
 
 struct message {
@@ -257,7 +264,8 @@ struct operator_job {
 struct counts {
     int64_t children, requests, claims, faults[FAULTS], evicts, vacancies, holds, unsafe, trimmed, resurrected;
     int64_t overlaps, twice_overlaps, frozen_overlaps, frozen_tokens, exits[6]; /* 0, 123, 124, 125, signal, other */
-    int64_t events, longest_gap_ms;
+    int64_t lost_to_deletions, twos; /* reports that the head isn't ours; how often there were two at once */
+    int64_t events, longest_gap_ms, longest_two; /* two at once, in thousandths of the longest TTL */
 };
 
 struct world {
@@ -279,6 +287,9 @@ struct world {
     int64_t storm_ppm;
     bool storm_refuses, healed, ended;
     int64_t highest_token, next_child, held_until_ns;
+    /* deletions */
+    int64_t vanished_ns, two_since_ns; /* 0: never; there aren't two */
+    bool vanished_while_two;
     /* progress */
     int64_t idle_since_ns, idle_most_ns, children_when_healed;
     struct counts counts;
@@ -316,6 +327,8 @@ void store_deinit(struct store *store);
 void store_take(struct world *w, struct message *m);
 /* The write of a store that checked before. */
 void store_write(struct world *w, struct message *m);
+/* Somebody deletes a slot that is there. */
+void store_forget(struct world *w, int64_t seq);
 const struct object *store_find(const struct store *store, int64_t seq, int64_t as_of_ns);
 
 /* network.c */
@@ -354,6 +367,10 @@ void fault_thaw(struct world *w, int machine);
 void fault_heal(struct world *w);
 void operator_answer(struct world *w, struct message *m);
 void operator_timeout(struct world *w, unsigned id);
+
+/* vanish.c */
+void vanish(struct world *w);
+void check_two(struct world *w);
 
 /* check.c */
 void check_spawn(struct world *w, int proc);

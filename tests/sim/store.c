@@ -78,6 +78,7 @@ void store_write(struct world *w, struct message *m) {
     check_created(w, o);
     store->latest[m->seq] = (int)store->count++;
     if (m->seq > store->highest) store->highest = m->seq;
+    if (m->seq > store->top) store->top = m->seq;
     TRACE(w, "store: slot %lld created by proc %d, %s", (long long)m->seq, m->proc,
           o->content.kind == SLOT_ENTRY ? record_kind_name(o->content.record) : "no entry");
     m->outcome = o->content.kind == SLOT_UNREADABLE ? OUTCOME_UNKNOWN : OUTCOME_DONE;
@@ -104,7 +105,7 @@ static void list(struct world *w, struct message *m) {
     m->listing.date_ms += w->s.date_off_ms;
     if (w->s.date_lies && chance_ppm(&w->chance, 200000))
         m->listing.date_ms += chance_between(&w->chance, -3600, 3600) * MS_PER_S;
-    for (int64_t seq = w->store.highest; seq >= 1; seq--) {
+    for (int64_t seq = w->s.profile == PROFILE_VANISH ? w->store.top : w->store.highest; seq >= 1; seq--) {
         const struct object *o = store_find(&w->store, seq, as_of_ns);
         if (o == NULL) continue;
         if (!m->listing.empty) {
@@ -125,6 +126,13 @@ static void delete (struct world *w, int64_t seq) {
     check_deleted(w, o);
     o->deleted_ns = w->now_ns;
     w->counts.trimmed++;
+}
+
+void store_forget(struct world *w, int64_t seq) {
+    struct store *store = &w->store;
+    store->objects[store->latest[seq]].deleted_ns = w->now_ns;
+    store->trimmed_to = 1;
+    while (store->top > 0 && store_find(store, store->top, w->now_ns) == NULL) store->top--;
 }
 
 static bool is_old(struct world *w, int64_t seq, int64_t retention_ns) {

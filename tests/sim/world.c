@@ -188,6 +188,9 @@ static void handle(struct world *w, const struct event *e) {
     case EVENT_LOOK:
         look(w);
         break;
+    case EVENT_VANISH:
+        vanish(w);
+        break;
     case EVENT_HEAL:
         heal(w);
         break;
@@ -212,5 +215,6 @@ void world_run(struct world *w) {
         w->counts.events++;
         digest(w, &e);
         if (!of_a_proc(e.kind) || w->procs[e.who].life == e.life) handle(w, &e);
+        if (w->s.profile == PROFILE_VANISH) check_two(w);
     }
 }
