@@ -10,9 +10,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
@@ -29,6 +31,7 @@
 /* What the kernel says; real: its own words. */
 static struct {
     bool real;
+    bool missing; /* as before Linux 2.6.39 */
     int64_t raw_ns, monotonic_ns, boottime_ns, wall_ns;
     int64_t reading_takes_ns;
     struct itimerspec armed;
@@ -45,6 +48,7 @@ static void pass(int64_t ns) {
 
 int clock_gettime(clockid_t id, struct timespec *out) {
     if (kernel.real) return (int)syscall(SYS_clock_gettime, id, out);
+    if (kernel.missing) return -1;
     int64_t ns = id == CLOCK_MONOTONIC_RAW ? kernel.raw_ns
                  : id == CLOCK_MONOTONIC   ? kernel.monotonic_ns
                  : id == CLOCK_BOOTTIME    ? kernel.boottime_ns
@@ -171,6 +175,22 @@ static void the_kernels_own_clocks_do_as_those_made_up_here(void **state) {
     assert_in_range(wait_s, 0, SHIFT_SLACK_S);
 }
 
+static void nothing_goes_on_without_a_clock(void **state) {
+    (void)state;
+    int status;
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        const struct rlimit none = {0};
+        (void)setrlimit(RLIMIT_CORE, &none);
+        kernel.missing = true;
+        (void)clock_now();
+        _exit(EXIT_SUCCESS);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+}
+
 /* --- waking up --- */
 
 static int64_t armed_ns(void) {
@@ -229,6 +249,7 @@ int main(void) {
         cmocka_unit_test_setup(the_wall_clock_may_jump, boot),
         cmocka_unit_test_setup(a_reading_that_takes_long_is_late_rather_than_early, boot),
         cmocka_unit_test_setup(the_kernels_own_clocks_do_as_those_made_up_here, boot),
+        cmocka_unit_test_setup(nothing_goes_on_without_a_clock, boot),
         cmocka_unit_test_setup(a_timer_fires_in_time_however_the_kernels_clock_is_slewed, boot),
         cmocka_unit_test_setup(what_is_due_fires_at_once_and_what_never_comes_never, boot),
         cmocka_unit_test_setup(a_timer_that_cant_be_armed_says_why, boot),

@@ -100,7 +100,8 @@ static void waiting_for_ever_ends_when_an_answer_is_due(void **state) {
     struct log_request request = a_listing();
     struct log_answer answer;
     append_all(fixture, 1, 1);
-    disk.opening_hangs = true;
+    let_them_end(fixture->store);
+    disk.opening_hangs = disk.unkillable = true; /* nothing but the time tells */
     for (int late = 0; late < 2; late++) {
         request.timeout_ms = SHORT_MS;
         request.lane = late == 0 ? LOG_LANE_0 : LOG_LANES - 1;
@@ -113,6 +114,8 @@ static void waiting_for_ever_ends_when_an_answer_is_due(void **state) {
         assert_non_null(strstr(answer.reason, "didn't return within 200ms"));
         assert_true(clock_now().wait_ns - start_ns >= SHORT_MS * NS_PER_MS);
     }
+    disk.opening_hangs = disk.unkillable = false;
+    kill_workers();
 }
 
 static void a_short_wait_stays_short(void **state) {
@@ -181,8 +184,8 @@ static void those_that_run_count_among_those_that_hang(void **state) {
 static void nothing_stays_open_and_no_signal_blocked(void **state) {
     struct fixture *fixture = *state;
     sigset_t before, after;
-    append_all(fixture, 1, 1);
     assert_int_equal(sigprocmask(SIG_SETMASK, NULL, &before), 0);
+    append_all(fixture, 1, 1);
     let_them_end(fixture->store);
     int descriptors = count_names("/proc/self/fd");
     for (int i = 0; i < 20; i++) (void)ask(fixture->store, all_requests()[i % 4]);
