@@ -133,10 +133,10 @@ static int search_program(const struct child *child) {
     }
 }
 
-static int become_command(const struct child *child, const struct dead_man *dead_man, pid_t guard) {
-    /* Should the guard die before this line, no signal would ever come: so its death is looked for afterwards. */
+static int become_command(const struct child *child, const struct dead_man *dead_man) {
+    /* Should the guard have died before this line, no signal comes of it; but execve(2) closes the last of its ends of
+     * the dead man's pairs then, which kills as well, before any code of the command's runs. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return errno;
-    if (getppid() != guard) _exit(CHILD_EXIT_CANNOT_RUN);
     /* A shared group without a number here (another PID namespace's) is the guard's too, and inherited. */
     if (!child->foreground && setpgid(0, 0) != 0) return errno;
     if (child->foreground && child->shared_group != 0 && setpgid(0, child->shared_group) != 0) return errno;
@@ -163,10 +163,9 @@ int child_start(struct child *child, int64_t token, const struct dead_man *dead_
         report[i] = descriptor_raise(report[i]); /* the command's 0, 1, 2 may be closed, and stay so */
         if (report[i] < 0) return report[i];
     }
-    pid_t guard = getpid();
     pid_t pid = clone_plainly(SIGCHLD, NULL);
     if (pid == 0) {
-        error = become_command(child, dead_man, guard);
+        error = become_command(child, dead_man);
         ssize_t written = write(report[1], &error, sizeof error);
         _exit(written == (ssize_t)sizeof error ? child_exit_code_of(error) : CHILD_EXIT_CANNOT_RUN);
     }

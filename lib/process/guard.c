@@ -251,7 +251,7 @@ static void loop(struct guard_process *g) {
                                {.fd = g->timer, .events = POLLIN}};
         (void)poll(fds, sizeof fds / sizeof fds[0], -1);
         drain(g);
-        /* Before any message is obeyed: a start that a dead keeper left behind mustn't begin anything. */
+        /* The end of the file says so as well, unless a process that the keeper had just cloned holds its end, too. */
         if (getppid() != g->setup->keeper) g->keeper_gone = true;
         read_messages(g);
         if (g->keeper_gone) step(g, (struct guard_event){.type = GUARD_KEEPER_GONE});

@@ -32,6 +32,7 @@ struct shared {
     int forks;             /* of a command, since a scene or its test set it to 0 */
     bool guard_dies_first; /* right before its command asks to be told of that */
     bool no_fork;          /* in a guard */
+    bool seen_through;     /* a scene that is killed has come to its end */
     pid_t untouchable;     /* may not be signalled, as another user's */
     int setup_fails_at;    /* which call of a guard's setting up fails with EPERM; 0: none */
     pid_t frozen;          /* see freeze() */

@@ -172,6 +172,21 @@ static void play_all_of_it_dies_with_the_keeper(struct keeper *keeper) {
 }
 TEST(all_of_it_dies_with_the_keeper, SIGKILL)
 
+/* As a helper does that is held before it has let go of our descriptors. */
+static void play_all_of_it_dies_whoever_holds_the_keepers_sockets(struct keeper *keeper) {
+    begin_family(keeper);
+    if (fork() != 0) (void)raise(SIGKILL);
+    await_family(shared->guard, 0);
+    await_dead(shared->guard);
+    shared->seen_through = true;
+}
+
+static void all_of_it_dies_whoever_holds_the_keepers_sockets(void **state) {
+    (void)state;
+    play(play_all_of_it_dies_whoever_holds_the_keepers_sockets, SIGKILL);
+    assert_true(shared->seen_through);
+}
+
 static void play_a_guard_finds_them_where_nothing_can_be_opened(struct keeper *keeper) {
     begin_family(keeper);
     struct rlimit none = {.rlim_cur = 3, .rlim_max = 3};
@@ -265,7 +280,8 @@ TEST(the_kernel_ends_a_guard_that_hangs, 0)
 
 static void play_a_guards_timers_run_on_while_the_machine_is_suspended(struct keeper *keeper) {
     begin(keeper, LONG_NS, "exit 0");
-    CHECK(shared->clock_count == 2 * WAKER_TIMERS + 2); /* the keeper's; one to wake up, one to kill */
+    CHECK(shared->clock_count ==
+          2 * WAKER_TIMERS + 2); /* the keeper's; one to wake up, one to kill */
     for (int i = 0; i < shared->clock_count; i++) CHECK(shared->clocks[i] == CLOCK_BOOTTIME);
     keeper_deinit(keeper);
 }
@@ -384,14 +400,14 @@ static void play_a_command_whose_guard_died_too_early_to_tell_never_runs(struct 
     begin(keeper, LONG_NS, "echo begun >$EAR");
     shared->guard_dies_first = true;
     (void)start(keeper, 1);
-    await_dead(shared->guard);
-    (void)raise(SIGKILL); /* or else we would kill it in the guard's place */
+    for (int ended = 0; ended < 2; ended++) CHECK(waitpid(-1, NULL, __WALL) > 0); /* both */
+    CHECK(is_dead(shared->guard) && nothing_was_heard());
 }
 
 static void a_command_whose_guard_died_too_early_to_tell_never_runs(void **state) {
     (void)state;
-    play(play_a_command_whose_guard_died_too_early_to_tell_never_runs, SIGKILL);
-    assert_true(nothing_was_heard());
+    play(play_a_command_whose_guard_died_too_early_to_tell_never_runs, 0);
+    play_on_terminal(play_a_command_whose_guard_died_too_early_to_tell_never_runs);
 }
 
 static void play_finishing_kills_what_runs(struct keeper *keeper) {
@@ -446,6 +462,7 @@ int main(void) {
         STAGED(they_are_found_where_nothing_can_be_opened),
         STAGED(who_cant_be_found_isnt_taken_for_dead),
         STAGED(all_of_it_dies_with_the_keeper),
+        STAGED(all_of_it_dies_whoever_holds_the_keepers_sockets),
         STAGED(a_guard_finds_them_where_nothing_can_be_opened),
         STAGED(a_stopped_guard_goes_on_when_its_keeper_dies),
         STAGED(a_guard_without_a_run_leaves_with_its_keeper),
