@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "s3/handle.h"
 #include "s3/redirect.h"
 
 #define QUERY_MAX   (8 * 1024UL)
@@ -39,27 +40,9 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *data) {
 /* What is the same for every request of a lane. */
 static bool configure(struct s3_lane *lane, const struct s3_config *config) {
     CURL *easy = lane->easy;
-    const struct {
-        CURLoption option;
-        long value;
-    } numbers[] = {
-        {CURLOPT_NOSIGNAL, 1},
-        {CURLOPT_QUICK_EXIT, 1}, /* a resolver thread that hangs is left behind, not waited for */
-        {CURLOPT_FOLLOWLOCATION, 0},
-        {CURLOPT_SSL_VERIFYPEER, 1},
-        {CURLOPT_SSL_VERIFYHOST, 2},
-        {CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2},
-        {CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1}, /* a lane is a connection: no multiplexing */
-        {CURLOPT_PATH_AS_IS, 1},                       /* or "/./" in a key wouldn't be what was signed */
-        {CURLOPT_TCP_KEEPALIVE, 1},
-        {CURLOPT_TCP_NODELAY, 1},
-    };
-    CURLcode rc = CURLE_OK;
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers && rc == CURLE_OK; i++) {
-        rc = curl_easy_setopt(easy, numbers[i].option, numbers[i].value);
-    }
-    if (rc == CURLE_OK) rc = curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    if (rc == CURLE_OK) rc = curl_easy_setopt(easy, CURLOPT_USERAGENT, "leaderexec");
+    CURLcode rc = s3_handle_configure(easy, config->ca_bundle) ? CURLE_OK : CURLE_OUT_OF_MEMORY;
+    if (rc == CURLE_OK) rc = curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    if (rc == CURLE_OK) rc = curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
     if (rc == CURLE_OK) rc = curl_easy_setopt(easy, CURLOPT_SHARE, lane->connections);
     if (rc == CURLE_OK) rc = curl_easy_setopt(easy, CURLOPT_PRIVATE, lane);
     if (rc == CURLE_OK) rc = curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, lane->error);
@@ -67,7 +50,6 @@ static bool configure(struct s3_lane *lane, const struct s3_config *config) {
     if (rc == CURLE_OK) rc = curl_easy_setopt(easy, CURLOPT_HEADERDATA, lane);
     if (rc == CURLE_OK) rc = curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     if (rc == CURLE_OK) rc = curl_easy_setopt(easy, CURLOPT_WRITEDATA, lane);
-    if (rc == CURLE_OK && config->ca_bundle[0] != '\0') rc = curl_easy_setopt(easy, CURLOPT_CAINFO, config->ca_bundle);
     return rc == CURLE_OK;
 }
 
@@ -86,6 +68,8 @@ static int lane_init(struct s3_lane *lane, const struct s3_config *config) {
 
 static void lane_deinit(struct s3_lane *lane) {
     curl_easy_cleanup(lane->easy);
+    curl_slist_free_all(lane->addresses);
+    lane->addresses = NULL;
     if (lane->connections != NULL) (void)curl_share_cleanup(lane->connections);
     lane->easy = NULL;
     lane->connections = NULL;
@@ -102,6 +86,7 @@ static int open_lanes(struct s3_client *client) {
         rc = -ENOTSUP;
     for (int i = 0; i < S3_CLIENT_LANES && rc == 0; i++) rc = lane_init(&client->lanes[i], &client->config);
     if (rc == 0) rc = s3_keys_init(&client->keys, &client->config, client->multi);
+    if (rc == 0) rc = s3_names_init(&client->names, client->multi, client->config.sources.environment);
     mbedtls_platform_zeroize(&client->config.credentials, sizeof client->config.credentials); /* they are keys' now */
     return rc;
 }
@@ -133,6 +118,7 @@ void s3_client_deinit(struct s3_client *client) {
     }
     for (int i = 0; i < S3_CLIENT_LANES; i++) lane_deinit(&client->lanes[i]);
     s3_keys_deinit(&client->keys);
+    s3_names_deinit(&client->names);
     if (client->multi != NULL) (void)curl_multi_cleanup(client->multi);
     client->multi = NULL;
     curl_global_cleanup();
@@ -180,6 +166,8 @@ static int launch_signed(struct s3_client *client, struct s3_lane *lane, const s
     (void)text_copy(lane->region, sizeof lane->region, client->region);
     int rc = s3_request_init(&lane->request, &call, &signing);
     if (rc == 0) rc = set_request(lane, timeout_ms);
+    if (rc == 0)
+        rc = s3_names_use(&client->names, &client->endpoint, lane->easy, &lane->addresses, clock_now().wait_ns);
     if (rc == 0 && curl_multi_add_handle(client->multi, lane->easy) != CURLM_OK) rc = -ENOMEM;
     lane->busy = rc == 0;
     return rc;
@@ -283,8 +271,25 @@ static int finish(struct s3_client *client, struct s3_lane *lane, CURLcode code)
     (void)curl_multi_remove_handle(client->multi, lane->easy);
     lane->busy = false;
     int rc = conclude(lane, code);
+    s3_names_heard(&client->names, lane->easy, (CURLcode)lane->response.curl_code, clock_now().wait_ns);
     if (rc == 0 && should_repeat(client, lane)) return launch(client, lane);
     lane->ready = rc == 0;
+    return rc;
+}
+
+/* The look-up beside the requests came to something: who still waits for one of its own begins anew with that. */
+static int hear_scout(struct s3_client *client) {
+    int rc = 0;
+    s3_names_finish(&client->names, clock_now().wait_ns);
+    for (int i = 0; i < S3_CLIENT_LANES && rc == 0; i++) {
+        struct s3_lane *lane = &client->lanes[i];
+        curl_off_t looked_up = 0;
+        if (!lane->busy || lane->addresses != NULL) continue;
+        if (curl_easy_getinfo(lane->easy, CURLINFO_NAMELOOKUP_TIME_T, &looked_up) != CURLE_OK || looked_up != 0) continue;
+        (void)curl_multi_remove_handle(client->multi, lane->easy);
+        lane->busy = false;
+        rc = launch(client, lane);
+    }
     return rc;
 }
 
@@ -298,6 +303,10 @@ static int perform(struct s3_client *client) {
         CURLcode code = message->data.result;
         if (message->easy_handle == client->keys.courier.easy) {
             s3_courier_finish(&client->keys.courier, code);
+            continue;
+        }
+        if (message->easy_handle == client->names.scout) {
+            rc = hear_scout(client);
             continue;
         }
         if (curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &lane) != CURLE_OK || lane == NULL) return -EIO;

@@ -21,6 +21,7 @@
 #include "s3/config.h"
 #include "s3/endpoint.h"
 #include "s3/keys.h"
+#include "s3/names.h"
 #include "s3/request.h"
 #include "s3/response.h"
 
@@ -34,6 +35,7 @@
 struct s3_lane {
     CURL *easy;
     CURLSH *connections; /* this lane's alone */
+    struct curl_slist *addresses;
     bool busy;
     bool waiting; /* for keys */
     bool ready;
@@ -61,6 +63,7 @@ struct s3_client {
     CURLM *multi;
     struct s3_config config;
     struct s3_keys keys;
+    struct s3_names names;
     char region[S3_REGION_SIZE]; /* config's, or what a redirect told */
     struct s3_endpoint endpoint;
     int64_t skew_ms; /* the store's clock minus ours, for signing only */

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "s3/certificate.h"
+#include "s3/handle.h"
 
 static size_t on_body(char *bytes, size_t size, size_t count, void *data) {
     struct s3_reply *reply = data;
@@ -17,21 +18,13 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *data) {
 
 static bool configure(struct s3_courier *courier, const struct s3_config *config) {
     CURL *easy = courier->easy;
-    CURLcode rc = curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    if (rc == CURLE_OK) rc = curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
-    if (rc == CURLE_OK) rc = curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    CURLcode rc = s3_handle_configure(easy, config->ca_bundle) ? CURLE_OK : CURLE_OUT_OF_MEMORY;
     if (rc == CURLE_OK) rc = curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
     if (rc == CURLE_OK) rc = curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
-    if (rc == CURLE_OK) rc = curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    if (rc == CURLE_OK) rc = curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    if (rc == CURLE_OK) rc = curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
-    if (rc == CURLE_OK) rc = curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    if (rc == CURLE_OK) rc = curl_easy_setopt(easy, CURLOPT_USERAGENT, "leaderexec");
     if (rc == CURLE_OK) rc = curl_easy_setopt(easy, CURLOPT_PRIVATE, courier);
     if (rc == CURLE_OK) rc = curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, courier->error);
     if (rc == CURLE_OK) rc = curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     if (rc == CURLE_OK) rc = curl_easy_setopt(easy, CURLOPT_WRITEDATA, &courier->reply);
-    if (rc == CURLE_OK && config->ca_bundle[0] != '\0') rc = curl_easy_setopt(easy, CURLOPT_CAINFO, config->ca_bundle);
     return rc == CURLE_OK;
 }
 
