@@ -36,9 +36,9 @@ static void post(struct keeper *k, const struct message *message) {
     send_unsent(k);
 }
 
-/* A message that doesn't get through stays unacknowledged, which keeper_next() acts on. */
+/* A message that doesn't get through stays unacknowledged, which keeper_next() acts on, as it does on a guard's end. */
 static int tell(struct keeper *k, struct message message) {
-    if (k->socket < 0) return -ESRCH;
+    if (k->socket < 0) return 0;
     message.sequence = ++k->sequence;
     if (k->ack_by_ns == INT64_MAX) k->ack_by_ns = clock_now().lease_ns + k->options.ttl_ns / ACK_TTL_FRACTION;
     post(k, &message);
@@ -46,7 +46,7 @@ static int tell(struct keeper *k, struct message message) {
 }
 
 int keeper_start(struct keeper *keeper, int64_t token, int64_t lease_end_ns) {
-    if (keeper->state == KEEPER_LOST || keeper->guard == 0 || keeper->socket < 0) return -ESRCH;
+    if (keeper->state == KEEPER_LOST || keeper->sweeps > 0) return -ESRCH; /* a takeover leaves no guard */
     if (keeper->state != KEEPER_IDLE) return -EBUSY;
     keeper->state = KEEPER_RUNNING;
     keeper->started = true;

@@ -149,7 +149,8 @@ int64_t keeper_wake_ns(const struct keeper *keeper, struct instant now);
 int keeper_next(struct keeper *keeper, struct instant now, struct keeper_event *event);
 
 /* Starts the command with token; it and all that it starts are dead by lease_end_ns - margin unless that is moved.
- * Returns 0 (a KEEPER_GONE will come, whatever happens), -ESRCH without a guard, -EBUSY while a command runs. */
+ * Returns 0 (a KEEPER_GONE will come, whatever happens), -ESRCH once an event has said that there is no guard any more,
+ * -EBUSY while a command runs. */
 int keeper_start(struct keeper *keeper, int64_t token, int64_t lease_end_ns);
 
 /* The lease now ends at lease_end_ns (never earlier than before). Returns 0, or -ESRCH where nothing runs; a guard that
@@ -158,7 +159,8 @@ int keeper_extend(struct keeper *keeper, int64_t lease_end_ns);
 
 /* Stops the command. signal and from_kernel as KEEPER_SIGNALLED had them (0: no signal told us): INT and QUIT reach the
  * command as themselves, everything else as the stop signal, and nothing is sent that a terminal sent already. Told
- * again, only a stricter mode changes anything. Returns 0, or -ESRCH where nothing runs. */
+ * again, only a stricter mode changes anything. Returns 0, or -ESRCH where nothing runs; a guard that can't be told is
+ * dealt with by keeper_next(). */
 int keeper_stop(struct keeper *keeper, enum keeper_stop mode, int signal, bool from_kernel);
 
 /* Kills what still runs, waits until nothing of it is left, however long that takes, and lets the guard end: a caller

@@ -159,7 +159,8 @@ def meddled(pid, injection):
 
 @contextlib.contextmanager
 def frozen(pid):
-    """Stops a process without its parent's hearing of it, as a debugger does."""
+    """Stops a process without its parent's hearing of it, as a debugger does. One of our own may not be waited for
+    meanwhile: we would hear of it, then."""
     ptrace = ctypes.CDLL(None, use_errno=True).ptrace
     ptrace.argtypes, ptrace.restype = [ctypes.c_long, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p], ctypes.c_long
     assert ptrace(PTRACE_SEIZE, pid, None, None) == 0, os.strerror(ctypes.get_errno())
@@ -167,7 +168,8 @@ def frozen(pid):
     try:
         yield
     finally:
-        ptrace(PTRACE_DETACH, pid, None, None)
+        # While a signal makes it look up from its stop, it can't be let go.
+        wait_until(lambda: ptrace(PTRACE_DETACH, pid, None, None) == 0 or not alive(pid), "a debugger to let go")
         if pid not in processes.children(os.getpid()):  # our own is waited for by whoever started it
             with contextlib.suppress(ChildProcessError):  # killed meanwhile: it is the debugger who hears of that first
                 os.waitpid(pid, WALL)

@@ -109,6 +109,18 @@ def test_who_would_rejoin_without_a_guard_leaves_and_says_why(leaderexec, store)
     assert store.head().body == b"free\n" or "isn't freed" in run.err()  # a loaded machine's disk is slow
 
 
+def test_who_is_told_to_end_while_the_guard_dies_frees_the_lock(leaderexec, store):
+    run = leaderexec(*FAST, "--", "sleep", "300")
+    guard = boxes.guard_of(run.pid)
+    with frozen(run.pid):  # so that it hears of both at once
+        os.kill(guard, signal.SIGKILL)
+        os.kill(run.pid, signal.SIGTERM)
+        time.sleep(0.2)
+    assert run.wait() == 125
+    assert "the guard process died" in run.err() and "No such process" not in run.err()
+    assert store.head().body == b"free\n"
+
+
 def test_a_candidate_without_a_guard_leaves(leaderexec, store):
     patient = "--ttl", "60s", "--poll", "300ms"  # so that it is led all the time, however busy the machine is
     holder = leaderexec(*patient, "--", "sleep", "300")

@@ -53,6 +53,26 @@ static void play_all_of_it_dies_with_the_guard(struct keeper *keeper) {
 }
 TEST(all_of_it_dies_with_the_guard, 0)
 
+/* Which is the keeper's to hear of, not its caller's: whoever tells it something then is told the run's end. */
+static void play_who_tells_a_guard_that_has_just_died_hears_of_the_end(struct keeper *keeper) {
+    begin_family(keeper);
+    CHECK(kill(shared->guard, SIGKILL) == 0);
+    await_dead(shared->guard);
+    CHECK(raise(SIGTERM) == 0);
+    CHECK(until_event(keeper).type == KEEPER_SIGNALLED);
+    CHECK(keeper_stop(keeper, KEEPER_STOP_SHUTDOWN, SIGTERM, false) == 0);
+    CHECK(keeper_extend(keeper, clock_now().lease_ns + 2 * LONG_NS) == 0);
+    expect_gone(keeper, KEEPER_GUARD_LOST, CHILD_EXIT_SIGNALLED + SIGKILL);
+    keeper_deinit(keeper);
+    begin(keeper, LONG_NS, "exit 0");
+    CHECK(kill(shared->guard, SIGKILL) == 0);
+    await_dead(shared->guard);
+    (void)start(keeper, 1);
+    expect_gone(keeper, KEEPER_GUARD_LOST, CHILD_EXIT_SIGNALLED + SIGKILL);
+    keeper_deinit(keeper);
+}
+TEST(who_tells_a_guard_that_has_just_died_hears_of_the_end, 0)
+
 static void play_a_guard_that_will_be_needed_is_missed_at_once(struct keeper *keeper) {
     for (int restarted = 0; restarted < 2; restarted++) {
         struct keeper_options options = usual(LONG_NS, "exit 0");
@@ -455,6 +475,7 @@ int main(void) {
 #define STAGED(test) cmocka_unit_test_setup_teardown(test, open_stage, close_stage)
     const struct CMUnitTest tests[] = {
         STAGED(all_of_it_dies_with_the_guard),
+        STAGED(who_tells_a_guard_that_has_just_died_hears_of_the_end),
         STAGED(a_guard_that_will_be_needed_is_missed_at_once),
         STAGED(a_stopped_guard_is_continued),
         STAGED(nothing_that_was_there_before_is_killed),
