@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/text.h"
+
 /* Breadth first: those found so far and whose children they were. */
 struct round {
     const struct descendants *who;
@@ -45,11 +47,13 @@ static bool is_spared(struct round *r, pid_t pid) {
     return true;
 }
 
-static void note_refusal(struct round *r, pid_t pid) {
-    if (r->seen->refused != 0) return;
+/* error: of a call that signals pid; 0: it worked. Anything else than a refusal says that there is nobody. */
+static void note_refusal(struct round *r, pid_t pid, int error) {
+    if ((error != EPERM && error != EACCES) || r->seen->refused != 0) return;
     struct process_info info = {.name = "?"};
     (void)procfs_read(r->who->proc, pid, &info);
     r->seen->refused = pid;
+    r->seen->refusal = error;
     memcpy(r->seen->refused_name, info.name, sizeof r->seen->refused_name);
 }
 
@@ -89,7 +93,7 @@ static void signal_child(struct round *r, pid_t pid) {
     /* When killing, every system call counts against a bomb: what other threads started comes to us anyway. */
     if (r->signal == SIGKILL || procfs_read(r->who->proc, pid, &info) == 0) expand(r, pid, info.threads);
     if (kill(pid, r->signal) != 0) {
-        if (errno == EPERM) note_refusal(r, pid);
+        note_refusal(r, pid, errno);
         return;
     }
     if (r->signal != SIGKILL) (void)kill(pid, SIGCONT);
@@ -105,7 +109,7 @@ static void signal_stranger(struct round *r, pid_t pid, pid_t parent) {
     if (still_ours) {
         expand(r, pid, info.threads); /* first, since the dead have no children */
         int error = pidfd_send_signal(fd, r->signal, NULL, 0) != 0 ? errno : 0;
-        if (error == EPERM) note_refusal(r, pid);
+        note_refusal(r, pid, error);
         if (error == 0 && r->signal != SIGKILL) (void)pidfd_send_signal(fd, SIGCONT, NULL, 0);
     }
     (void)close(fd);
@@ -173,4 +177,14 @@ void descendants_signal(const struct descendants *who, int signal, struct descen
         seen->failed = who->list == 0 || procfs_list(who->list, visit_child, &r) != 0;
     }
     signal_found(&r);
+}
+
+void descendants_describe_refusal(const struct descendants_seen *seen, char *out, size_t size) {
+    char name[PROCFS_NAME_SIZE];
+    text_copy_printable(name, sizeof name, seen->refused_name);
+    (void)text_format(out, size,
+                      "can't signal process %d (%s), which the command started: %s; end it by hand, the lock isn't "
+                      "freed before",
+                      (int)seen->refused, name,
+                      seen->refusal == EACCES ? "a security module forbids it" : "it became another user's");
 }

@@ -38,11 +38,15 @@ struct descendants_seen {
     bool incomplete; /* not the children of a single moment: there may be more */
     bool failed;     /* they couldn't be read: nothing is known */
     pid_t refused;   /* one that we may not signal; 0: none */
+    int refusal;     /* EPERM; or EACCES, by a security module */
     char refused_name[PROCFS_NAME_SIZE];
 };
 
 /* One round: sends signal (and SIGCONT after anything but SIGKILL) to all of them. Reap after it, not before: dead
  * children of ours keep their numbers, and a limit on processes that they fill keeps others from being forked. */
 void descendants_signal(const struct descendants *who, int signal, struct descendants_seen *seen);
+
+/* A line for people about the one who was refused. */
+void descendants_describe_refusal(const struct descendants_seen *seen, char *out, size_t size);
 
 #endif

@@ -56,13 +56,7 @@ static void step(struct guard_process *g, struct guard_event event);
 static void send_note(struct guard_process *g, const struct descendants_seen *seen) {
     if (seen->refused == 0 || seen->refused == g->complained || g->kill_rounds < NOTE_AFTER_ROUNDS) return;
     struct message note = {.type = MESSAGE_NOTE};
-    char name[PROCFS_NAME_SIZE];
-    text_copy_printable(name, sizeof name, seen->refused_name);
-    (void)text_format(
-        note.text, sizeof note.text,
-        "can't signal process %d (%s), which the command started: it became another user's; end it by hand, the lock "
-        "isn't freed before",
-        (int)seen->refused, name);
+    descendants_describe_refusal(seen, note.text, sizeof note.text);
     if (message_send(g->setup->socket, &note) == 0) g->complained = seen->refused;
 }
 

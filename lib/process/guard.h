@@ -17,7 +17,7 @@ struct guard_setup {
     struct guard_config config;
     const struct child *child; /* ready to be started; prepared by the keeper, since the guard allocates nothing */
     bool restartable;          /* inherited descriptors are needed again after a start */
-    struct memory_map memory; /* what the guard runs on */
+    struct memory_map memory;  /* what the guard runs on */
     pid_t keeper;
     pid_t keeper_group; /* 0: it has no number in this PID namespace */
     int socket;         /* the guard's end */

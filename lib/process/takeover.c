@@ -74,13 +74,7 @@ void takeover_begin(struct keeper *keeper, enum keeper_end end) {
 
 static void note_refused(struct keeper *k, const struct descendants_seen *seen, struct keeper_event *event) {
     if (seen->refused == 0 || seen->refused == k->complained || k->sweeps < NOTE_AFTER_SWEEPS) return;
-    char name[PROCFS_NAME_SIZE];
-    text_copy_printable(name, sizeof name, seen->refused_name);
-    (void)text_format(
-        event->text, sizeof event->text,
-        "can't signal process %d (%s), which the command started: it became another user's; end it by hand, the lock "
-        "isn't freed before",
-        (int)seen->refused, name);
+    descendants_describe_refusal(seen, event->text, sizeof event->text);
     event->type = KEEPER_NOTE;
     k->complained = seen->refused;
 }

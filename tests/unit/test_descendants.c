@@ -8,7 +8,9 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -20,6 +22,14 @@
 #include "process/descendants.h"
 
 #define PATIENCE_ROUNDS 5000
+
+/* What kill(2) answers; 0: the kernel's own answer. */
+static int kill_answers;
+
+int kill(pid_t pid, int signal) {
+    errno = kill_answers;
+    return kill_answers != 0 ? -1 : (int)syscall(SYS_kill, pid, signal);
+}
 
 /* Its children are opened only once it is dead and they have come to somebody else; 0: nobody. */
 static pid_t dies_first;
@@ -269,6 +279,30 @@ static struct rlimit forbid_opening(void) {
     return before;
 }
 
+static void who_cant_be_signalled_is_named(void **state) {
+    static const struct {
+        int answer;
+        bool refused;
+        const char *reason;
+    } cases[] = {{EPERM, true, "another user's"}, {EACCES, true, "security module"}, {ESRCH, false, NULL}};
+    struct descendants who = below_us(state);
+    pid_t pid = plant(0, 0, 1);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct descendants_seen seen;
+        kill_answers = cases[i].answer;
+        descendants_signal(&who, SIGKILL, &seen);
+        kill_answers = 0;
+        assert_int_equal(seen.refused, cases[i].refused ? pid : 0);
+        if (!cases[i].refused) continue;
+        char line[256], number[32];
+        (void)snprintf(number, sizeof number, " %d (test-descendant)", (int)pid);
+        descendants_describe_refusal(&seen, line, sizeof line);
+        assert_non_null(strstr(line, cases[i].reason));
+        assert_non_null(strstr(line, number));
+    }
+    assert_int_equal(kill_all(&who), 1);
+}
+
 static void what_cant_be_read_isnt_taken_for_nothing(void **state) {
     struct descendants who = below_us(state);
     (void)plant(0, 0, 1);
@@ -333,6 +367,7 @@ int main(void) {
         cmocka_unit_test(those_older_than_a_given_age_live_on),
         cmocka_unit_test(a_number_that_isnt_ours_any_more_is_left_alone),
         cmocka_unit_test(quiet_helpers_live_on),
+        cmocka_unit_test(who_cant_be_signalled_is_named),
         cmocka_unit_test(what_cant_be_read_isnt_taken_for_nothing),
         cmocka_unit_test(a_whole_tree_is_killed_where_nothing_can_be_opened),
     };
