@@ -242,7 +242,7 @@ class Campaign:
             for kind in self.kinds
             if self.nemesis.counts[kind] < least
         ]
-        fates = self.service.fates()
+        fates = self.service.fates() if "answers garbled" in self.kinds else {}
         found += [f"answers {fate}: {count} of {least}" for fate, count in fates.items() if count < least]
         elections = len(self.terms())
         least = self.minimum_elections()

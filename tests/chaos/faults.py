@@ -108,7 +108,7 @@ def stop_all(node, chance, pids):
     for pid in pids:
         node.signal(pid, STOP)
     yield
-    node.go_on(pid for pid in pids if processes.stopped(pid))
+    node.go_on(pids)  # also who comes to be stopped only later, by a freezer's or a quota's doing
 
 
 def freeze(world, chance):
@@ -305,10 +305,12 @@ PROCESSES = {
     "keeper stopped": keeper_stop,
     "guard killed": guard_kill,
     "guard stopped": guard_stop,
+    "both killed": both_kill,
     "both stopped": stop_both,
     "command killed": command_kill,
     "command stopped": command_stop,
     "node stopped": stop_node,
+    "some in a freezer": freeze,
     "300 daemons": daemons,
     "processor hogged": hog,
     "processor quota": quota,

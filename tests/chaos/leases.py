@@ -1,5 +1,5 @@
 """A lock's log as the judge knows it: until when each run's lease was, also by slots that are gone; and how to make
-them go, behind leaderexec's back. """
+them go, behind leaderexec's back."""
 
 import collections
 import contextlib

@@ -18,6 +18,7 @@ CRASHES = [getattr(signal, "SIG" + name) for name in ("ILL", "TRAP", "ABRT", "BU
 CRASH_SAYS = ("Assertion", "AddressSanitizer", "LeakSanitizer", "runtime error:")
 EFFECT_S = 0.02  # for a signal
 KEPT_RUNS = 20  # whose output files are kept, a node
+CPU_SHARES = 1 << 18  # the most there are
 DAEMON_COUNT = 300  # made when told to
 
 
@@ -37,9 +38,17 @@ class Node:
         self.world, self.index, self.name = world, index, f"n{index}"
         self.number, self.run, self.start_due = 0, None, 0.0
         self.starved = False  # has a quota now
-        self.quota = world.groups.make("cpu", self.name) if world.groups.has("cpu") else None
+        self.quota = self.make_quota()
         self.memory = world.groups.make("memory", self.name) if world.program else None
         self.forget()
+
+    def make_quota(self):
+        """A group that may get a quota, and that otherwise isn't worse off than who is in none; None where there are none."""
+        if not self.world.groups.has("cpu"):
+            return None
+        group = self.world.groups.make("cpu", self.name)
+        group.set("cpu.shares", CPU_SHARES)
+        return group
 
     def forget(self):
         """What is known of the run before."""
@@ -58,9 +67,11 @@ class Node:
         self.forget()
         world = self.world
         command = world.wrap(self, self.job())
+        boxed = self.boxed()
+        world.note(f"{self.run_name} starts, {'where it can get a quota' if self.has_quota else 'in no group'}")
         environment = {**world.environment(self), boxes.MARK: world.mark(self.run_name)}
         self.run = processes.Run(
-            [*self.boxed(), *world.network.words(self.index), *command],
+            [*boxed, *world.network.words(self.index), *command],
             world.folder,
             self.run_name,
             environment,
@@ -138,16 +149,17 @@ class Node:
         return True
 
     def out_of_action(self):
-        """How keeper and guard both are, now; None where one of them can keep time. A guard that SIGSTOP stopped can:
-        the kernel's timers continue it. So can a keeper, when its guard dies."""
+        """How keeper and guard both are, now; None where one of them can keep time. A guard that SIGSTOP stopped can: the
+        kernel's timers continue it. So can a keeper, when its guard dies. A guard that thaws may find that its own timer
+        has killed it meanwhile."""
         keeper, guard = self.run.pid, self.known_guard
-        frozen = self.frozen.pids if self.frozen and self.frozen.thawed is None else ()
         guard_dead = not processes.alive(guard)
         if not processes.alive(keeper):
-            return DEAD if self.was_killed and (guard in frozen or self.guard_killed) else None
-        if keeper in frozen:
-            return DEAD if guard_dead else FROZEN if guard in frozen else None
-        return FROZEN if guard in frozen and not guard_dead and processes.stopped(keeper) else None
+            lost = self.guard_killed or self.frozen and guard in self.frozen.pids
+            return DEAD if self.was_killed and lost else None
+        if self.is_frozen(keeper):
+            return DEAD if guard_dead else FROZEN if self.is_frozen(guard) else None
+        return FROZEN if self.is_frozen(guard) and not guard_dead and processes.stopped(keeper) else None
 
     def is_frozen(self, pid):
         return self.frozen is not None and self.frozen.thawed is None and pid in self.frozen.pids

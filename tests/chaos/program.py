@@ -1,7 +1,7 @@
 """The disk that a node's program lies on, which can hang, and the node's memory, from which the program can be evicted.
 
 The program and libc lie on tests/tools/hangdisk.py, other files for each node, so that no two nodes share a page of
-them. """
+them."""
 
 import contextlib
 import os

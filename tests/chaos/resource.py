@@ -4,7 +4,7 @@
     resource.py SOCKET JOURNAL      datagrams "TOKEN NAME BOOTTIME_NS" (tests/tools/child -r) to SOCKET; says "ready"
 
 JOURNAL gets a line "accepted|refused TOKEN NAME BOOTTIME_NS" for each. A datagram "era" makes it forget the newest
-token, and is noted. """
+token, and is noted."""
 
 import os
 import socket

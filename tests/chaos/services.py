@@ -2,7 +2,7 @@
 
 Each has name, guarded (whether its wrapper has a guard), tokens (whether the command gets one), environment(node),
 wrap(node, job), log (to read leases from, or None), log_is_there() (whether it can be reached at once), heal(),
-fates(), stop(). """
+fates(), stop()."""
 
 import os
 import subprocess
