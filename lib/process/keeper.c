@@ -54,8 +54,6 @@ int keeper_start(struct keeper *keeper, int64_t token, int64_t lease_end_ns) {
     keeper->stopping = false;
     keeper->unsent_count = 0;
     keeper->group = 0;
-    keeper->sweeps = 0;
-    keeper->empty_sweeps = 0;
     return tell(keeper, (struct message){.type = MESSAGE_START, .token = token, .lease_end_ns = lease_end_ns});
 }
 

@@ -36,6 +36,7 @@ struct shared *shared;
 int notes_heard;
 
 static char ear[64];
+static int nobody_writes[2]; /* what scenes have as standard input: it never becomes ready */
 static char heard[256];
 extern char **environ;
 
@@ -141,6 +142,7 @@ int open_stage(void **state) {
             mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED) return -1;
     memset(shared, 0, sizeof *shared);
+    if (nobody_writes[1] == 0 && pipe2(nobody_writes, O_CLOEXEC) != 0) return -1;
     (void)text_copy(ear, sizeof ear, "/tmp/leaderexec-ear-XXXXXX");
     int fd = mkstemp(ear);
     if (fd < 0 || close(fd) != 0 || setenv("EAR", ear, 1) != 0) return -1;
@@ -215,6 +217,7 @@ static void play_somewhere(play_scene *scene, int signal, bool on_terminal) {
     if (pid == 0) {
         static struct keeper keeper;
         (void)setsid(); /* no terminal */
+        (void)dup2(nobody_writes[0], STDIN_FILENO);
         shared->playing = getpid();
         if (on_terminal) open_terminal();
         scene(&keeper);

@@ -143,8 +143,11 @@ TEST(mask_and_dispositions_are_those_of_the_start)
 static void play_a_command_leads_its_own_group_and_holds_nothing_of_ours(struct keeper *keeper) {
     begin(keeper, LONG_NS,
           "set -- $(cat /proc/$$/stat); echo $(($1 - $5)) $(ls /proc/$$/fd | wc -l) >$EAR");
-    int before = 0;
-    for (int fd = 0; fd < 64; fd++) before += fcntl(fd, F_GETFD) >= 0;
+    for (int fd = 0; fd < 2; fd++) { /* nor do we hold what it got */
+        struct stat status, null;
+        CHECK(stat("/dev/null", &null) == 0 && fstat(fd, &status) == 0);
+        CHECK(status.st_rdev == null.st_rdev);
+    }
     (void)start(keeper, 1);
     CHECK(strncmp(hear(), "0 ", 2) == 0);
     expect_gone(keeper, KEEPER_ENDED, 0);
@@ -314,6 +317,19 @@ static void play_signals_are_passed_on(struct keeper *keeper) {
 }
 TEST(signals_are_passed_on)
 
+static void play_the_whole_group_hears_it(struct keeper *keeper) {
+    begin(keeper, LONG_NS,
+          "trap : USR1; (trap 'echo below >$EAR' USR1; echo ready >$EAR; "
+          "while :; do sleep 0.05; done) & while :; do wait; done");
+    (void)start(keeper, 1);
+    CHECK(strcmp(hear(), "ready") == 0);
+    CHECK(kill(getpid(), SIGUSR1) == 0);
+    CHECK(event_within(keeper, 20 * NS_PER_MS).type == KEEPER_NOTHING);
+    CHECK(strcmp(hear(), "below") == 0);
+    keeper_deinit(keeper);
+}
+TEST(the_whole_group_hears_it)
+
 static void play_a_second_signal_is_passed_on_and_a_repeated_one_dropped(struct keeper *keeper) {
     begin(keeper, LONG_NS, TRAPS);
     (void)start(keeper, 1);
@@ -414,6 +430,7 @@ int main(int argc, char **argv) {
         STAGED(what_a_command_leaves_is_asked_and_then_killed),
         STAGED(a_clone_without_an_exit_signal_is_waited_for),
         STAGED(signals_are_passed_on),
+        STAGED(the_whole_group_hears_it),
         STAGED(a_second_signal_is_passed_on_and_a_repeated_one_dropped),
         STAGED(a_terminals_command_hears_it_itself),
         STAGED(a_terminals_command_is_stopped_with_its_group),
