@@ -216,6 +216,7 @@ static int take_keeper_events(struct run *run, struct instant now) {
             event.type = ELECTION_CHILD_GONE;
             event.child_exit_code = heard.exit_code;
             event.child_end = (enum child_end)heard.end;
+            event.child_never_ran = heard.exec_errno != 0;
             break;
         }
         error = step(run, &event);

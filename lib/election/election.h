@@ -74,6 +74,7 @@ struct election_event {
     int signal;                       /* ELECTION_SIGNALLED */
     int child_exit_code;              /* ELECTION_CHILD_GONE: 0 to 255 */
     enum child_end child_end;
+    bool child_never_ran; /* ELECTION_CHILD_GONE: there was no such program, or none that could be run */
 };
 
 enum election_action_type {

@@ -225,6 +225,7 @@ void child_gone(struct step *s) {
     e->child_running = false;
     e->child_exit_code = s->event->child_exit_code;
     e->child_end = s->event->child_end;
+    if (s->event->child_never_ran) e->child_started = false; /* nothing was done that a hold would keep others from */
     if (e->child_end == CHILD_GUARD_LOST) report(s, REPORT_GUARD_LOST);
     if (e->ending == ENDING_LOST) { /* the lock is another's: nothing to free */
         finish(s);

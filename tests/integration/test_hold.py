@@ -27,6 +27,13 @@ def test_eleven_later_starts_find_the_lock_on_hold_and_the_first_after_them_runs
     child.assert_promise(store)
 
 
+def test_a_command_that_cant_be_run_leaves_no_hold_and_one_that_fails_does(leaderexec, store):
+    assert leaderexec("--hold", "10m", "--", "no-such-command").wait() == 127
+    assert store.head().body == b"free\n"
+    assert leaderexec("--hold", "10m", "--", "false").wait() == 1
+    assert store.head().record["kind"] == "hold"
+
+
 def test_a_waiting_candidate_gets_its_turn_when_the_hold_is_over(leaderexec, child):
     assert leaderexec("--ttl", "4s", "--hold", "4s", "--", *child("-n", "first", "-d", 10)).wait() == 0
     ended = child.terms()[0].last / 1e9

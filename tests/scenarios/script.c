@@ -194,6 +194,9 @@ static const char *do_child(struct world *world, struct words *words) {
     } else if (words_accept(words, "without")) {
         if (!words_accept(words, "guard")) return "without what?";
         event.child_end = CHILD_GUARD_LOST;
+    } else if (words_accept(words, "never")) {
+        if (!words_accept(words, "ran")) return "never what?";
+        event.child_never_ran = true;
     } else if (!words_accept(words, "ends")) {
         return "what about the child?";
     }
