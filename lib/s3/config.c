@@ -110,7 +110,7 @@ static int take_credentials(struct s3_config *config, const struct s3_options *o
     (void)text_copy(config->sources.profile, sizeof config->sources.profile,
                     options->profile != NULL ? options->profile : "");
     s3_fetch_init(fetch, config);
-    enum s3_step step = s3_fetch_begin(fetch, clock_wall_ms());
+    enum s3_step step = s3_fetch_begin(fetch, NULL, clock_wall_ms());
     bool failed = step == S3_STEP_FAILED || step == S3_STEP_PASSING;
     if (step == S3_STEP_FOUND) config->credentials = fetch->found;
     if (failed) (void)text_copy(reason, TEXT_REASON_SIZE, fetch->reason);

@@ -18,7 +18,7 @@
 #define S3_REGION_SIZE     64
 #define S3_ACCESS_KEY_SIZE 256
 #define S3_SECRET_KEY_SIZE 256
-#define S3_TOKEN_SIZE      4096 /* STS promises no limit; those seen have up to 2 KiB */
+#define S3_TOKEN_SIZE      16385 /* STS promises no limit */
 #define S3_PATH_SIZE       1024
 #define S3_KEY_SIZE        1025 /* S3's keys have at most 1024 bytes */
 
@@ -40,6 +40,12 @@ struct s3_options {
 
 enum s3_addressing { S3_ADDRESSING_AUTO, S3_ADDRESSING_PATH, S3_ADDRESSING_VIRTUAL };
 
+/* By which way keys came: who gave them, and which profile and roles led there. Only to be compared. */
+struct s3_way {
+    size_t provider; /* its place in the chain, from 1; 0: nobody's */
+    uint64_t steps;
+};
+
 struct s3_credentials {
     char access_key[S3_ACCESS_KEY_SIZE];
     char secret_key[S3_SECRET_KEY_SIZE];
@@ -47,6 +53,8 @@ struct s3_credentials {
     int64_t expiry_ms;                 /* wall clock of whoever gave them; 0: they last */
     char origin[S3_ORIGIN_SIZE];       /* who gave them, for people; printable */
     bool fixed;                        /* asking again would give the same: the environment doesn't change */
+    bool outlasting;                   /* they may serve past their expiry: the store decides */
+    struct s3_way way;
 };
 
 /* Where credentials may be asked for. */

@@ -75,10 +75,19 @@ const char *s3_fetch_variable(const struct s3_fetch *fetch, const char *name) {
     return environment_get(fetch->config->sources.environment, name);
 }
 
+/* FNV-1a, of the texts with their ends. */
+void s3_fetch_note(struct s3_fetch *fetch, const char *what) {
+    for (const char *p = what;; p++) {
+        fetch->way.steps = (fetch->way.steps ^ (uint8_t)*p) * UINT64_C(0x100000001b3);
+        if (*p == '\0') return;
+    }
+}
+
 /* --- the chain --- */
 
 static enum s3_step ask_provider(struct s3_fetch *fetch, const struct s3_provider *provider) {
     fetch->provider = provider;
+    s3_fetch_note(fetch, provider->name);
     fetch->stage = fetch->tries = 0;
     return provider->begin(fetch);
 }
@@ -102,15 +111,41 @@ static enum s3_step explain_no_region(struct s3_fetch *fetch) {
                          fetch->config->bucket, fetch->passed);
 }
 
+/* Who gave the keys has none any more. */
+static enum s3_step explain_gone(struct s3_fetch *fetch) {
+    return s3_fetch_fail(fetch, S3_STEP_PASSING,
+                         "no credentials where they came from (%.400s), and nobody else's are taken in their place",
+                         fetch->passed);
+}
+
+/* Keys that no role is to be exchanged for any more. */
+static enum s3_step take_found(struct s3_fetch *fetch) {
+    if (fetch->kept.provider != 0 && fetch->kept.steps != fetch->way.steps) {
+        return s3_fetch_fail(
+            fetch, S3_STEP_PASSING,
+            "no credentials like those before: %.160s would be another identity; to take it, start again",
+            fetch->found.origin);
+    }
+    fetch->found.way = fetch->way;
+    return S3_STEP_FOUND;
+}
+
+static enum s3_step ask_next(struct s3_fetch *fetch) {
+    mbedtls_platform_zeroize(&fetch->found, sizeof fetch->found); /* nothing of who was passed over */
+    const struct s3_provider *provider = chain[fetch->next++];
+    fetch->way = (struct s3_way){.provider = fetch->next, .steps = UINT64_C(0xcbf29ce484222325)};
+    return ask_provider(fetch, provider);
+}
+
 /* Goes on from what the present provider says until there is something to be done or said. */
 static enum s3_step advance(struct s3_fetch *fetch, enum s3_step step) {
     for (;;) {
         if (step == S3_STEP_ABSENT) {
             if (fetch->provider == &s3_provider_region) return explain_no_region(fetch);
+            if (fetch->kept.provider != 0 && fetch->next == fetch->kept.provider) return explain_gone(fetch);
             fetch->exhausted = chain[fetch->next] == NULL;
             if (fetch->exhausted) return explain_none(fetch);
-            mbedtls_platform_zeroize(&fetch->found, sizeof fetch->found); /* nothing of who was passed over */
-            step = ask_provider(fetch, chain[fetch->next++]);
+            step = ask_next(fetch);
         } else if (step == S3_STEP_FOUND) {
             struct s3_credentials *found = &fetch->found;
             if (s3_credentials_check(found, found->origin, fetch->reason) != 0) return S3_STEP_FAILED;
@@ -118,6 +153,7 @@ static enum s3_step advance(struct s3_fetch *fetch, enum s3_step step) {
                 step = ask_provider(fetch, &s3_provider_role);
                 continue;
             }
+            if (fetch->provider != &s3_provider_region && take_found(fetch) != S3_STEP_FOUND) return S3_STEP_PASSING;
             if (fetch->config->region[0] != '\0' || fetch->region[0] != '\0') return step;
             fetch->passed[0] = '\0';
             fetch->bound = false;
@@ -137,6 +173,8 @@ static void remember_settings(struct s3_fetch *fetch) {
     (void)text_copy(fetch->imds.endpoint, sizeof fetch->imds.endpoint, profile->imds_endpoint);
     (void)text_copy(fetch->imds.mode, sizeof fetch->imds.mode, profile->imds_mode);
     (void)text_copy(fetch->imds.v1_disabled, sizeof fetch->imds.v1_disabled, profile->imds_v1_disabled);
+    (void)text_copy(fetch->imds.timeout, sizeof fetch->imds.timeout, profile->imds_timeout);
+    (void)text_copy(fetch->imds.attempts, sizeof fetch->imds.attempts, profile->imds_attempts);
 }
 
 void s3_fetch_init(struct s3_fetch *fetch, const struct s3_config *config) {
@@ -144,10 +182,12 @@ void s3_fetch_init(struct s3_fetch *fetch, const struct s3_config *config) {
     s3_errand_init(&fetch->errand);
 }
 
-enum s3_step s3_fetch_begin(struct s3_fetch *fetch, int64_t now_ms) {
+enum s3_step s3_fetch_begin(struct s3_fetch *fetch, const struct s3_way *kept, int64_t now_ms) {
     const struct s3_config *config = fetch->config;
     s3_fetch_deinit(fetch);
     s3_fetch_init(fetch, config);
+    if (kept != NULL) fetch->kept = *kept;
+    if (fetch->kept.provider != 0) fetch->next = fetch->kept.provider - 1;
     fetch->now_ms = now_ms;
     const struct s3_sources *sources = &config->sources;
     if (s3_profile_load(&fetch->profile, sources->profile_chosen ? sources->profile : NULL, sources->environment,

@@ -5,7 +5,9 @@
  * event loop, tests and fuzzers by hand.
  *
  * The rule between providers: who isn't configured is passed over, with why noted; who is configured and fails ends the
- * fetch. There is never a weaker identity in silence.
+ * fetch. There is never a weaker identity in silence. Nor another one when keys are had anew: a fetch that is given the
+ * way by which the old ones came asks nobody else, and takes none that came by another way. Files are empty for a
+ * moment while somebody rewrites them.
  *
  * How to use it: s3_fetch_init(); s3_fetch_begin(); while that, or s3_fetch_answered(), says S3_STEP_ASK, do
  * fetch.errand and hand the reply to s3_fetch_answered(); s3_fetch_deinit(). */
@@ -33,6 +35,10 @@ struct s3_imds {
     char endpoint[S3_ENDPOINT_SIZE]; /* the profile's settings */
     char mode[S3_WORD_SIZE];
     char v1_disabled[S3_WORD_SIZE];
+    char timeout[S3_WORD_SIZE];
+    char attempts[S3_WORD_SIZE];
+    int try_ms;
+    int most_tries;
     char token[1024];
     char role[256];
 };
@@ -57,7 +63,9 @@ struct s3_fetch {
     const struct s3_config *config; /* the caller's */
     int64_t now_ms;                 /* wall clock at the last call, as far as those that we ask will agree */
     const struct s3_provider *provider;
-    size_t next; /* of the chain */
+    size_t next;        /* of the chain */
+    struct s3_way kept; /* no other is taken; provider 0: any is */
+    struct s3_way way;  /* so far */
     bool exhausted;
     bool bound; /* the profile names this provider: being absent is a failure, and no other is asked */
     int stage;  /* the provider's own */
@@ -79,8 +87,9 @@ struct s3_fetch {
 /* config is borrowed and must outlive fetch. Undo with s3_fetch_deinit(), which wipes what was found. */
 void s3_fetch_init(struct s3_fetch *fetch, const struct s3_config *config);
 
-/* Starts from the first provider, with the files read again. */
-enum s3_step s3_fetch_begin(struct s3_fetch *fetch, int64_t now_ms);
+/* Starts from the first provider, with the files read again; kept: where keys came by that way before, NULL: the first
+ * time. */
+enum s3_step s3_fetch_begin(struct s3_fetch *fetch, const struct s3_way *kept, int64_t now_ms);
 
 /* What came of the errand. */
 enum s3_step s3_fetch_answered(struct s3_fetch *fetch, const struct s3_reply *reply, int64_t now_ms);
@@ -110,6 +119,9 @@ enum s3_step s3_fetch_fail(struct s3_fetch *fetch, enum s3_step step, const char
 
 /* Notes why this provider has nothing to say; where it is the one that has to, that is a failure. */
 enum s3_step s3_fetch_pass(struct s3_fetch *fetch, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Notes a step of the way: what tells the identity at its end from others. Once for each fetch. */
+void s3_fetch_note(struct s3_fetch *fetch, const char *what);
 
 /* The environment's variable, or NULL. */
 const char *s3_fetch_variable(const struct s3_fetch *fetch, const char *name);

@@ -1,7 +1,8 @@
 /* Keys of the instance's role, and the instance's region, from EC2's metadata service (IMDSv2).
  *
  * Version 1, which needs no token, is only tried where the service says that it has no other (403, 404, 405), and not
- * where that is forbidden. Two tries of one second each: off EC2 nobody answers, and a start mustn't hang. */
+ * where that is forbidden. Two tries of one second each, unless told otherwise: off EC2 nobody answers, and a start
+ * mustn't hang. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -15,8 +16,10 @@
 #define IPV4_ENDPOINT "http://169.254.169.254"
 #define IPV6_ENDPOINT "http://[fd00:ec2::254]"
 #define ROLE_PATH     "/latest/meta-data/iam/security-credentials/"
-#define TRY_MS        1000
+#define TRY_S         1
+#define TRY_MOST_S    60
 #define TRIES         2
+#define TRIES_MOST    100
 #define TOKEN_TTL     "21600"
 
 enum stage { STAGE_TOKEN, STAGE_ROLE, STAGE_KEYS };
@@ -44,7 +47,7 @@ static int describe(struct s3_fetch *fetch) {
     char url[S3_ENDPOINT_SIZE + 512];
     int rc = text_format(url, sizeof url, "%.*s%s%s", length, base, path,
                          fetch->stage == STAGE_KEYS ? fetch->imds.role : "");
-    if (rc == 0) rc = s3_errand_http(errand, fetch->stage == STAGE_TOKEN ? "PUT" : "GET", url, TRY_MS);
+    if (rc == 0) rc = s3_errand_http(errand, fetch->stage == STAGE_TOKEN ? "PUT" : "GET", url, fetch->imds.try_ms);
     errand->direct = true;
     if (rc != 0) return rc;
     if (fetch->stage == STAGE_TOKEN) {
@@ -68,10 +71,35 @@ static enum s3_step ask_next(struct s3_fetch *fetch, enum stage stage) {
     return ask(fetch);
 }
 
+/* A number from 1 to most, that the variable or else the profile gives; else usual. Returns whether it is one. */
+static bool read_number(const struct s3_fetch *fetch, const char *variable, const char *of_profile, int usual, int most,
+                        int *out) {
+    const char *text = s3_fetch_variable(fetch, variable);
+    if (text == NULL) text = of_profile;
+    *out = text[0] == '\0' ? usual : 0;
+    for (const char *p = text; *p >= '0' && *p <= '9' && *out <= most; p++) *out = *out * 10 + (*p - '0');
+    return *out >= 1 && *out <= most && strspn(text, "0123456789") == strlen(text);
+}
+
+static bool read_patience(struct s3_fetch *fetch) {
+    struct s3_imds *imds = &fetch->imds;
+    bool sound =
+        read_number(fetch, "AWS_METADATA_SERVICE_TIMEOUT", imds->timeout, TRY_S, TRY_MOST_S, &imds->try_ms) &&
+        read_number(fetch, "AWS_METADATA_SERVICE_NUM_ATTEMPTS", imds->attempts, TRIES, TRIES_MOST, &imds->most_tries);
+    imds->try_ms *= 1000;
+    return sound;
+}
+
 static enum s3_step begin(struct s3_fetch *fetch) {
     const char *disabled = s3_fetch_variable(fetch, "AWS_EC2_METADATA_DISABLED");
     if (disabled != NULL && strcasecmp(disabled, "true") == 0)
         return s3_fetch_pass(fetch, "switched off by AWS_EC2_METADATA_DISABLED");
+    if (!read_patience(fetch)) {
+        return s3_fetch_fail(fetch, S3_STEP_FAILED,
+                             "AWS_METADATA_SERVICE_TIMEOUT isn't a number of seconds from 1 to %d, or "
+                             "AWS_METADATA_SERVICE_NUM_ATTEMPTS none of tries from 1 to %d, there or in the profile",
+                             TRY_MOST_S, TRIES_MOST);
+    }
     fetch->imds.token[0] = fetch->imds.role[0] = '\0';
     return ask_next(fetch, STAGE_TOKEN);
 }
@@ -108,6 +136,7 @@ static enum s3_step take_keys(struct s3_fetch *fetch, const struct s3_reply *rep
     }
     s3_json_free(json);
     if (wrong != NULL) return lied(fetch, reply->too_large ? "it is too long" : wrong);
+    fetch->found.outlasting = true;
     (void)text_format(fetch->found.origin, sizeof fetch->found.origin, "the instance's role %.100s", fetch->imds.role);
     return S3_STEP_FOUND;
 }
@@ -144,10 +173,10 @@ static enum s3_step without_token(struct s3_fetch *fetch, int status) {
 static enum s3_step answered(struct s3_fetch *fetch, const struct s3_reply *reply) {
     int status = reply->status;
     bool again = reply->failed || status >= 500 || status == 429;
-    if (again && ++fetch->tries < TRIES) return ask(fetch);
+    if (again && ++fetch->tries < fetch->imds.most_tries) return ask(fetch);
     if (reply->failed && reply->timed_out) {
         return s3_fetch_pass(fetch, "no answer from %.120s within %d tries of %d s; not on EC2?", endpoint(fetch),
-                             TRIES, TRY_MS / 1000);
+                             fetch->imds.most_tries, fetch->imds.try_ms / 1000);
     }
     if (reply->failed) return s3_fetch_pass(fetch, "%.150s; not on EC2?", reply->trouble);
     if (status == 200) return take(fetch, reply);

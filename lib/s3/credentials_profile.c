@@ -25,6 +25,7 @@ static bool has_keys(const struct s3_credentials *credentials) {
 static int take_file(struct s3_fetch *fetch, const struct s3_credentials *of_file, const char *path) {
     char origin[S3_ORIGIN_SIZE];
     fetch->found = *of_file;
+    s3_fetch_note(fetch, path);
     (void)text_format(origin, sizeof origin, "profile \"%.64s\" in %.80s", fetch->profile.name, path);
     text_copy_printable(fetch->found.origin, sizeof fetch->found.origin, origin);
     return s3_credentials_check(&fetch->found, path, fetch->reason);
@@ -68,6 +69,7 @@ static enum s3_step note_role(struct s3_fetch *fetch) {
     if (!has_profile && !has_source)
         return fail_role(fetch, "neither source_profile, credential_source nor web_identity_token_file: give one");
     if (fetch->role_count == S3_ROLES_MAX) return fail_role(fetch, "too many roles before it");
+    s3_fetch_note(fetch, p->role.arn);
     fetch->roles[fetch->role_count] = p->role;
     (void)text_copy(fetch->role_profiles[fetch->role_count], S3_PROFILE_NAME_SIZE, p->name);
     fetch->role_count++;
@@ -105,7 +107,11 @@ static void show_path(char out[PATH_SHOWN], const char *path, const char *otherw
 /* What the last profile has, which assumes no role with others' keys. */
 static enum s3_step use(struct s3_fetch *fetch) {
     const struct s3_profile *p = &fetch->profile;
+    s3_fetch_note(fetch, p->name);
+    if (is_set(p->token_file)) s3_fetch_note(fetch, p->role.arn);
     if (is_set(p->token_file)) return s3_fetch_delegate(fetch, &s3_provider_web_identity);
+    s3_fetch_note(fetch, p->sso.account);
+    s3_fetch_note(fetch, p->sso.role);
     if (is_set(p->sso.account) || is_set(p->sso.role) || is_set(p->sso.session) || is_set(p->sso.start_url))
         return s3_fetch_delegate(fetch, &s3_provider_sso);
     if (has_keys(&p->of_credentials_file)) return take_keys(fetch);

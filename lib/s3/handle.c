@@ -24,5 +24,7 @@ bool s3_handle_configure(CURL *easy, const char *ca_bundle) {
     if (rc == CURLE_OK) rc = curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     if (rc == CURLE_OK) rc = curl_easy_setopt(easy, CURLOPT_USERAGENT, "leaderexec");
     if (rc == CURLE_OK && ca_bundle[0] != '\0') rc = curl_easy_setopt(easy, CURLOPT_CAINFO, ca_bundle);
+    /* Or the system's folder of authorities would be trusted as well. */
+    if (rc == CURLE_OK && ca_bundle[0] != '\0') rc = curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
     return rc == CURLE_OK;
 }

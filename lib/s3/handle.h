@@ -5,9 +5,9 @@
 #include <curl/curl.h>
 #include <stdbool.h>
 
-/* Sets easy up: TLS 1.2 or later, peer and host verified against ca_bundle ("": the system's authorities), http and
- * https alone, HTTP/1.1, no redirect followed, paths as they are, no signal raised. Returns whether libcurl took it
- * all. */
+/* Sets easy up: TLS 1.2 or later, peer and host verified against ca_bundle alone ("": the system's authorities),
+ * http and https alone, HTTP/1.1, no redirect followed, paths as they are, no signal raised. Returns whether libcurl
+ * took it all. */
 bool s3_handle_configure(CURL *easy, const char *ca_bundle);
 
 #endif

@@ -46,10 +46,26 @@ static void tell_found(struct s3_keys *keys) {
     tell(keys, false, text);
 }
 
+/* The clock may be wrong, or the metadata late: the store decides. */
+static void tell_expired(struct s3_keys *keys) {
+    char who[TEXT_REASON_SIZE / 2], text[TEXT_REASON_SIZE];
+    s3_keys_describe(who, sizeof who, &keys->current);
+    (void)text_format(
+        text, sizeof text,
+        "the credentials have expired by this machine's clock, and are used until the store refuses them: "
+        "%s: check the clock",
+        who);
+    tell(keys, true, text);
+}
+
 /* 5 minutes before they expire; of a shorter life, half. */
 static int64_t refresh_after(int64_t left_ns) {
     int64_t early_ns = left_ns / 2 < S3_KEYS_EARLY_NS ? left_ns / 2 : S3_KEYS_EARLY_NS;
     return left_ns - early_ns > REFRESH_LEAST_NS ? left_ns - early_ns : REFRESH_LEAST_NS;
+}
+
+static bool looks_expired(const struct s3_credentials *found, int64_t now_ms) {
+    return found->expiry_ms != 0 && found->expiry_ms <= now_ms;
 }
 
 static void adopt(struct s3_keys *keys, const struct s3_credentials *found, int64_t now_ms) {
@@ -61,6 +77,11 @@ static void adopt(struct s3_keys *keys, const struct s3_credentials *found, int6
     keys->in_a_row = 0;
     keys->retry_ns = 0;
     keys->expires_ns = keys->refresh_ns = INT64_MAX;
+    if (looks_expired(found, now_ms)) {
+        keys->refresh_ns = now_ns + S3_KEYS_EARLY_NS;
+        tell_expired(keys);
+        return;
+    }
     if (found->expiry_ms != 0 && found->expiry_ms - now_ms < LIFE_MOST_MS) {
         int64_t left_ns = (found->expiry_ms - now_ms) * NS_PER_MS;
         keys->expires_ns = now_ns + left_ns;
@@ -94,7 +115,7 @@ static void take_step(struct s3_keys *keys, enum s3_step step, int64_t now_ms) {
     }
     keys->fetching = false;
     s3_courier_cancel(&keys->courier);
-    if (step == S3_STEP_FOUND && fetch->found.expiry_ms != 0 && fetch->found.expiry_ms <= now_ms) {
+    if (step == S3_STEP_FOUND && looks_expired(&fetch->found, now_ms) && !fetch->found.outlasting) {
         step = s3_fetch_fail(fetch, S3_STEP_FAILED,
                              "the credentials of %s are over already: check this machine's clock", fetch->found.origin);
     }
@@ -143,7 +164,7 @@ void s3_keys_step(struct s3_keys *keys, int64_t skew_ms) {
     bool due = keys->wanted || now_ns >= keys->refresh_ns;
     if (keys->fetching || !due || now_ns < keys->retry_ns || keys->config->sources.environment == NULL) return;
     keys->fetching = true;
-    take_step(keys, s3_fetch_begin(&keys->fetch, now_ms), now_ms);
+    take_step(keys, s3_fetch_begin(&keys->fetch, &keys->current.way, now_ms), now_ms);
 }
 
 bool s3_keys_notice(struct s3_keys *keys, struct s3_notice *notice) {

@@ -8,7 +8,7 @@
 
 #define XML_DEPTH_MAX 8
 #define XML_PATH_SIZE 256
-#define XML_TEXT_SIZE 4096 /* keys have at most 1024 bytes, three times that when encoded */
+#define XML_TEXT_SIZE 20480 /* the longest are session tokens */
 
 /* Called at each element's end with the names from the root down, "ListBucketResult/Contents/Key", without namespace
  * prefixes, and the text that stood directly in it. Returns 0 to go on, or -errno to stop. */

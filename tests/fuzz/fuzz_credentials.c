@@ -82,7 +82,7 @@ static void run(char *const *environment, bool region, struct fuzz_input *input)
     CHECK(fetch != NULL, "there is memory");
     if (region) (void)text_copy(config.region, sizeof config.region, "eu-west-1");
     s3_fetch_init(fetch, &config);
-    enum s3_step step = s3_fetch_begin(fetch, NOW_MS);
+    enum s3_step step = s3_fetch_begin(fetch, NULL, NOW_MS);
     int replies = 0;
     while (step == S3_STEP_ASK && replies++ < REPLIES_MOST) {
         struct s3_reply reply;

@@ -6,7 +6,7 @@ import signal
 import time
 
 import pytest
-from givers import FAST, agent, assert_refused, configure, given, one_line, signers
+from givers import FAST, agent, assert_refused, configure, given, metadata, one_line, signers
 from processes import boottime, wait_until
 
 ONE_BUILD = True
@@ -48,6 +48,24 @@ def test_keys_of_a_file_are_read_again_when_they_have_expired_or_were_exchanged(
     wait_until(lambda: signers(bad)[-1] == "AKIATWO", "the new keys to be used")
     run.signal(signal.SIGTERM)
     assert run.wait() == 0 and child.lines("15") and "trying again" not in run.err()
+
+
+@pytest.mark.parametrize("what", ["", "[default]\nregion = us-east-1\n", "[default]\naws_access_key_id = AKIA"])
+def test_a_file_that_is_being_rewritten_makes_nobody_sign_as_somebody_else(start, bad, giver, home, child, what):
+    """Empty, without keys, cut off: the instance's role would serve, and isn't asked."""
+    keys = "[default]\naws_access_key_id = %s\naws_secret_access_key = s\naws_session_token = t\n"
+    configure(home, "", keys % "AKIAONE")
+    run = start(*FAST, "--", *child(), env=metadata(giver))
+    child.wait_for_terms(1)
+    configure(home, "", what)
+    bad.mode("expired AKIAONE")
+    wait_until(lambda: "trying again" in run.err(), "a line about it")
+    configure(home, "", keys % "AKIATWO")
+    wait_until(lambda: signers(bad)[-1] == "AKIATWO", "the new keys to be used")
+    assert child.lines("15") == [] and run.poll() is None
+    run.signal(signal.SIGTERM)
+    assert run.wait() == 0
+    assert signers(bad) == ["AKIAONE", "AKIATWO"] and giver.log() == []
 
 
 def test_keys_that_cant_be_renewed_serve_until_they_expire_and_not_longer(start, bad, giver, child):

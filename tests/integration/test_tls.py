@@ -83,6 +83,30 @@ def serve(tools):
     return serve
 
 
+TRUSTING = """set -e
+mount --bind "$1" /etc/ssl/certs
+shift
+exec "$@"
+"""
+
+
+def test_a_bundle_takes_the_place_of_the_systems_authorities(launch, tmp_path, authority, serve):
+    """In a mount namespace where the system trusts our authority."""
+    system = tmp_path / "system"
+    system.mkdir()
+    (system / "ca-certificates.crt").write_text(authority.certificate.read_text())
+    (system / "one.pem").write_text(authority.certificate.read_text())
+    openssl("rehash", system)
+    box = ["unshare", "-m", "--propagation", "private", "sh", "-c", TRUSTING, "sh", str(system)]
+    env = serve(authority.issue("server", "IP:127.0.0.1"))
+    trusting = launch(*FAST, "--", "sh", "-c", "exit 7", env=env, before=box)
+    assert trusting.wait() == 7, trusting.err()
+    other = Authority(tmp_path, "other")
+    run = launch(*FAST, "--ca-bundle", other.certificate, "--", "true", env=env, before=box)
+    assert run.wait() == 125
+    assert "an authority that isn't trusted here" in one_line(run)
+
+
 @pytest.mark.parametrize("how", ["--ca-bundle", "AWS_CA_BUNDLE", "LEADEREXEC_CA_BUNDLE", "profile"])
 def test_an_authority_of_ones_own_can_be_trusted(launch, tmp_path, authority, serve, how):
     env = serve(authority.issue("server", "IP:127.0.0.1"))

@@ -8,101 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
-#include "s3/credentials.h"
+#include "credentials_fixture.h"
 #include "s3/dates.h"
 #include "s3/keys.h"
 #include "s3/sts.h"
-
-#define NOW_MS  INT64_C(1795471301000) /* 2026-11-23T22:01:41Z */
-#define ENV_MAX 16
-
-/* An environment and a config file of its own; no other file. */
-struct fixture {
-    int file;
-    char *environment[ENV_MAX];
-    size_t count;
-    struct s3_config config;
-    struct s3_fetch fetch;
-    struct s3_reply reply;
-};
-
-static void set(struct fixture *f, const char *name, const char *value) {
-    assert_true(f->count + 1 < ENV_MAX);
-    assert_true(asprintf(&f->environment[f->count++], "%s=%s", name, value) > 0);
-}
-
-static void configure(struct fixture *f, const char *text) {
-    assert_int_equal(ftruncate(f->file, 0), 0);
-    assert_int_equal(pwrite(f->file, text, strlen(text), 0), (ssize_t)strlen(text));
-}
-
-static int setup(void **state) {
-    struct fixture *f = calloc(1, sizeof *f);
-    char path[64];
-    if (f == NULL) return -1;
-    f->file = memfd_create("config", MFD_CLOEXEC);
-    if (f->file < 0) return -1;
-    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", f->file);
-    set(f, "AWS_CONFIG_FILE", path);
-    set(f, "AWS_SHARED_CREDENTIALS_FILE", "/nonexistent/credentials");
-    f->config.sources.environment = f->environment;
-    (void)text_copy(f->config.region, sizeof f->config.region, "eu-west-1");
-    s3_fetch_init(&f->fetch, &f->config);
-    s3_reply_init(&f->reply);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state) {
-    struct fixture *f = *state;
-    s3_fetch_deinit(&f->fetch);
-    s3_reply_deinit(&f->reply);
-    for (size_t i = 0; i < f->count; i++) free(f->environment[i]);
-    (void)close(f->file);
-    free(f);
-    return 0;
-}
-
-/* Begins, and expects an errand to url. */
-static void assert_asks(struct fixture *f, const char *method, const char *url) {
-    assert_int_equal(f->fetch.errand.kind, S3_ERRAND_HTTP);
-    assert_string_equal(f->fetch.errand.method, method);
-    assert_string_equal(f->fetch.errand.url.data, url);
-}
-
-static void begin(struct fixture *f, enum s3_step expected) {
-    enum s3_step step = s3_fetch_begin(&f->fetch, NOW_MS);
-    if (step != expected) fail_msg("%d: %s", (int)step, f->fetch.reason);
-}
-
-static void answer(struct fixture *f, int status, const char *body, enum s3_step expected) {
-    s3_reply_deinit(&f->reply);
-    f->reply.status = status;
-    assert_int_equal(buffer_append_text(&f->reply.body, body), 0);
-    enum s3_step step = s3_fetch_answered(&f->fetch, &f->reply, NOW_MS);
-    if (step != expected) fail_msg("%d: %s", (int)step, f->fetch.reason);
-}
-
-static void assert_reason(const struct fixture *f, const char *words) {
-    if (strstr(f->fetch.reason, words) == NULL) fail_msg("\"%s\" isn't in: %s", words, f->fetch.reason);
-}
-
-static const char *header(const struct fixture *f, const char *name) {
-    size_t length = strlen(name);
-    for (const struct curl_slist *line = f->fetch.errand.headers; line != NULL; line = line->next) {
-        if (strncmp(line->data, name, length) == 0 && line->data[length] == ':') return line->data + length + 2;
-    }
-    return NULL;
-}
-
-#define KEYS                                                                                                           \
-    "{\"Code\":\"Success\",\"AccessKeyId\":\"ASIA1\",\"SecretAccessKey\":\"s\",\"Token\":\"t\",\"Expiration\":"        \
-    "\"2026-11-23T23:01:41Z\"}"
 
 static void an_ecs_task_asks_its_agent(void **state) {
     struct fixture *f = *state;
@@ -148,7 +60,7 @@ static void only_agents_this_machine_and_https_are_asked(void **state) {
     };
     for (size_t i = 0; i + 1 < sizeof urls / sizeof *urls; i++) {
         set(f, "AWS_CONTAINER_CREDENTIALS_FULL_URI", urls[i].url);
-        enum s3_step step = s3_fetch_begin(&f->fetch, NOW_MS);
+        enum s3_step step = s3_fetch_begin(&f->fetch, NULL, NOW_MS);
         if ((step == S3_STEP_ASK) != (urls[i].allowed > 0)) fail_msg("%s: %d", urls[i].url, (int)step);
         if (step == S3_STEP_ASK) assert_int_equal(f->fetch.errand.direct, urls[i].allowed == 2);
         free(f->environment[--f->count]);
@@ -215,11 +127,6 @@ static void who_was_passed_over_is_listed_with_why(void **state) {
                                         "container: no AWS_CONTAINER_CREDENTIALS_FULL_URI", "--profile"};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) assert_reason(f, parts[i]);
 }
-
-#define STS_KEYS                                                                                                       \
-    "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult><Credentials>"          \
-    "<AccessKeyId>ASIA2</AccessKeyId><SecretAccessKey>s2</SecretAccessKey><SessionToken>t2</SessionToken>"             \
-    "<Expiration>2026-11-23T23:01:41Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"
 
 static void a_role_is_assumed_where_the_region_is(void **state) {
     struct fixture *f = *state;
@@ -295,12 +202,32 @@ static void expiries_are_read_in_all_their_forms(void **state) {
                 {"2026-11-23T22:01:41+00:00", NOW_MS},
                 {"2026-11-24T00:01:41+02:00", NOW_MS},
                 {"2026-11-23T16:31:41.250-05:30", NOW_MS + 250},
-                {"2026-11-23T22:01:41UTC", NOW_MS}};
+                {"2026-11-23T22:01:41UTC", NOW_MS},
+                {"2026-11-23t22:01:41z", NOW_MS},
+                {"2026-11-23 22:01:41Z", NOW_MS},
+                {"2026-11-23T22:01:41+0000", NOW_MS},
+                {"2026-11-23T22:01:41+00", NOW_MS},
+                {"2026-11-23T22:01Z", NOW_MS - 41000},
+                {"20261123T220141Z", NOW_MS},
+                {"20261123T2201Z", NOW_MS - 41000},
+                {"2026-11-23T220141Z", NOW_MS},
+                {"2026-11-23T22:01:41,5Z", NOW_MS + 500},
+                {"2026-11-23T22:01:41.123456789Z", NOW_MS + 123},
+                {"2026-11-23T22:01:41 UTC", NOW_MS},
+                {"2026-11-23T22:01:41GMT", NOW_MS},
+                {"2026-11-24T00:01:41 +02:00", NOW_MS},
+                {"2026-11-23 16:31:41 -0530", NOW_MS},
+                {"2026/11/23 22:01:41Z", NOW_MS},
+                {"Mon, 23 Nov 2026 22:01:41 GMT", NOW_MS},
+                {"Tue, 24 Nov 2026 00:01:41 +0200", NOW_MS}};
     static const char *const bad[] = {"",
                                       "soon",
                                       "2026-11-23T22:01:41",
-                                      "2026-11-23T22:01:41+0200",
-                                      "2026-11-23 22:01:41Z",
+                                      "2026-11-23",
+                                      "2026-11-23T22:01:41.Z",
+                                      "2026-11-23T22:01:41+02:00Z",
+                                      "2026-11-23T22:01:41+02:0",
+                                      "Mon, 23 Nov 2026 22:01:41",
                                       "2026-11-23T22:01:41Zulu",
                                       "2026-11-23T22:01:41+24:00",
                                       "1969-12-31T23:59:59Z"};
@@ -339,8 +266,6 @@ static void a_process_that_cant_be_run_now_is_tried_again_and_says_why(void **st
     fail_to_answer(f, "Too many open files", false, S3_STEP_PASSING);
     assert_reason(f, "profile \"default\" can't be run: Too many open files");
 }
-
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 static void of_a_key_little_is_shown(void **state) {
     (void)state;
