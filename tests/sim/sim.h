@@ -289,7 +289,6 @@ struct world {
     int64_t highest_token, next_child, held_until_ns;
     /* deletions */
     int64_t vanished_ns, two_since_ns; /* 0: never; there aren't two */
-    bool vanished_while_two;
     /* progress */
     int64_t idle_since_ns, idle_most_ns, children_when_healed;
     struct counts counts;

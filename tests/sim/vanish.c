@@ -1,4 +1,4 @@
-/* Slots that somebody deletes, and what is promised then: of two children at once one ends within a TTL and the
+/* Slots that somebody deletes, and what is promised then: of two children at once one ends within 4/3 TTL and the
  * requests that find it out, counted from when there were two, or from a deletion since; and somebody leads again. */
 #include "sim.h"
 
@@ -39,20 +39,18 @@ void vanish(struct world *w) {
     TRACE(w, "somebody deletes %lld slots (%d), the newest was %lld", (long long)gone, (int)how, (long long)newest);
     if (gone == 0) return;
     w->vanished_ns = w->now_ns;
-    w->vanished_while_two = w->two_since_ns > 0;
     if (!chance_ppm(&w->chance, MORE_PPM)) return;
     world_at(w, w->now_ns + chance_spread(&w->chance, NS_PER_MS, 2 * longest_ttl_ns(w)), EVENT_VANISH, 0, 0, 0);
 }
 
-/* Lists are a TTL apart, by the slowest clock; where slots went meanwhile, a renewal must first be there again. Then
- * two listings with a reading each, and the time that a lost child has to stop. */
+/* A renewal must first be there again (or several lead in turn, until it is); lists are a TTL apart, by the slowest
+ * clock. Then two listings with a reading each, and the time that a lost child has to stop. */
 static int64_t most_ns(const struct world *w) {
     int64_t ttl_ns = longest_ttl_ns(w), kill_after_ns = 0;
     for (int i = 0; i < w->s.machines; i++) {
         if (w->s.config[i].kill_after_ns > kill_after_ns) kill_after_ns = w->s.config[i].kill_after_ns;
     }
-    int64_t most = ttl_ns + ttl_ns / 100 + kill_after_ns + 8 * w->s.leg_most_ns + SLACK_NS;
-    return w->vanished_while_two ? most + ttl_ns / 3 : most;
+    return ttl_ns / 3 + ttl_ns + ttl_ns / 100 + kill_after_ns + 8 * w->s.leg_most_ns + SLACK_NS;
 }
 
 void check_two(struct world *w) {
@@ -60,7 +58,6 @@ void check_two(struct world *w) {
     for (int i = 0; i < PROCS_MAX; i++) children += w->procs[i].used && w->procs[i].child.alive;
     if (children < 2) {
         w->two_since_ns = 0;
-        w->vanished_while_two = false;
         return;
     }
     if (w->two_since_ns == 0) w->two_since_ns = w->now_ns;
