@@ -31,9 +31,10 @@ int message_receive(int fd, struct message *message) {
     ssize_t got;
     do {
         got = recv(fd, message, sizeof *message, MSG_DONTWAIT | MSG_TRUNC); /* the packet's length, cut or not */
-    } while (got < 0 && errno == EINTR);
+        /* Reset: the other end died with something unread. It is said once; what that end had sent is still there. */
+    } while (got < 0 && (errno == EINTR || errno == ECONNRESET));
     if (got < 0 && (errno == EAGAIN || errno == ENOMEM || errno == ENOBUFS)) return 0;
-    if (got < 0) return errno == ECONNRESET ? -EPIPE : -errno;
+    if (got < 0) return -errno;
     if (got == 0) return -EPIPE;
     if (got != (ssize_t)sizeof *message) return -EPROTO;
     message->text[sizeof message->text - 1] = '\0';
