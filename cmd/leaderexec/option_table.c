@@ -41,6 +41,8 @@ const struct option_spec option_table[OPTION_COUNT] = {
         "told to shut down: SIGKILL so long after SIG [never]", 0, LONGEST_MS},
     [OPTION_ON_LOSS] = {"on-loss", required_argument, 0, KIND_CHOICE, "exit|rejoin", "exit",
         "leadership lost: exit, or wait for the next turn", .choices = "exit|rejoin"},
+    [OPTION_ISOLATE] = {"isolate", no_argument, 0, KIND_FLAG, NULL, NULL,
+        "run the command in a PID namespace of its own"},
     [OPTION_NODE_ID] = {"node-id", required_argument, 0, KIND_TEXT, "ID", NULL,
         "what others see as the holder [host name:pid:random]", .most = RECORD_NODE_SIZE - 1},
     [OPTION_ENDPOINT_URL] = {"endpoint-url", required_argument, 0, KIND_TEXT, "URL", NULL,

@@ -318,6 +318,7 @@ static void resolve_rest(struct parse *parse) {
     options->conflict_exit_code = (int)given[OPTION_CONFLICT_EXIT_CODE].number;
     options->stop_signal = (int)given[OPTION_SIGNAL].number;
     options->rejoin = strcmp(given[OPTION_ON_LOSS].text, "rejoin") == 0;
+    options->isolate = given[OPTION_ISOLATE].text != NULL && given[OPTION_ISOLATE].number != 0;
     options->json = given[OPTION_JSON].text != NULL;
     options->writers = (int)given[OPTION_WRITERS].number;
     options->rounds = (int)given[OPTION_ROUNDS].number;

@@ -51,7 +51,8 @@ struct options {
     int64_t retention_ms; /* slots older than this are trimmed: 1 h, but for tests */
     int conflict_exit_code;
     int stop_signal;
-    bool rejoin; /* --on-loss rejoin */
+    bool rejoin;  /* --on-loss rejoin */
+    bool isolate; /* a PID namespace for each run of the command */
     char node[RECORD_NODE_SIZE];
     char host[RECORD_HOST_SIZE]; /* gethostname(2), for people */
 

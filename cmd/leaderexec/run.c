@@ -308,6 +308,7 @@ static int open_run(struct run *run, char *const *command_environment, char *con
         .margin_ns = lease_margin_ns(o->ttl_ms * NS_PER_MS),
         .kill_after_ns = o->kill_after_ms * NS_PER_MS,
         .stop_timeout_ns = o->stop_timeout_ms == OPTIONS_NEVER ? INT64_MAX : o->stop_timeout_ms * NS_PER_MS,
+        .isolate = o->isolate,
         .restartable = o->rejoin,
     };
     int error = keeper_init(&run->keeper, &keeper, reason);

@@ -76,7 +76,7 @@ static int prepare_arguments(struct child *child, char *const *argv) {
 }
 
 int child_prepare(struct child *child, char *const *argv, char *const *environment, const struct child_origin *origin) {
-    *child = (struct child){.origin = *origin, .report = -1};
+    *child = (struct child){.origin = *origin, .report = -1, .init = INIT_NONE};
     int error = prepare_environment(child, environment);
     if (error == 0) error = prepare_arguments(child, argv);
     if (error == 0) {
@@ -94,6 +94,7 @@ void child_deinit(struct child *child) {
     free_list(child->environment);
     free(child->program);
     if (child->report >= 0) (void)close(child->report);
+    init_deinit(&child->init);
     child->arguments = child->shell_arguments = child->environment = NULL;
     child->program = child->token = NULL;
     child->path = NULL;
@@ -133,7 +134,7 @@ static int search_program(const struct child *child) {
     }
 }
 
-static int become_command(const struct child *child, const struct dead_man *dead_man) {
+int child_become(const struct child *child, const struct dead_man *dead_man) {
     /* Should the guard have died before this line, no signal comes of it; but execve(2) closes the last of its ends of
      * the dead man's pairs then, which kills as well, before any code of the command's runs. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return errno;
@@ -157,6 +158,7 @@ static int become_command(const struct child *child, const struct dead_man *dead
 int child_start(struct child *child, int64_t token, const struct dead_man *dead_man) {
     int error = text_format(child->token, TOKEN_TEXT_SIZE, "%lld", (long long)token);
     if (error != 0) return error;
+    if (child->isolate.wanted) return init_start(&child->init, child, dead_man);
     int report[2];
     if (pipe2(report, O_CLOEXEC | O_NONBLOCK) != 0) return -errno;
     for (int i = 0; i < 2; i++) {
@@ -165,7 +167,7 @@ int child_start(struct child *child, int64_t token, const struct dead_man *dead_
     }
     pid_t pid = clone_plainly(SIGCHLD, NULL);
     if (pid == 0) {
-        error = become_command(child, dead_man);
+        error = child_become(child, dead_man);
         ssize_t written = write(report[1], &error, sizeof error);
         _exit(written == (ssize_t)sizeof error ? child_exit_code_of(error) : CHILD_EXIT_CANNOT_RUN);
     }
@@ -181,9 +183,10 @@ int child_start(struct child *child, int64_t token, const struct dead_man *dead_
     return 0;
 }
 
-pid_t child_group(const struct child *child) { return child->foreground ? 0 : child->pid; }
+pid_t child_group(const struct child *child) { return child->foreground || child->isolate.wanted ? 0 : child->pid; }
 
-void child_signal(const struct child *child, int signal) {
+void child_signal(struct child *child, int signal) {
+    init_signal(&child->init, signal);
     if (child->pid == 0) return;
     if (child->foreground || kill(-child->pid, signal) != 0) (void)kill(child->pid, signal);
 }

@@ -12,6 +12,7 @@
 
 #include "base/priority.h"
 #include "process/dead_man.h"
+#include "process/init.h"
 #include "process/self_names.h"
 
 #define CHILD_TOKEN_VARIABLE "LEADEREXEC_TOKEN"
@@ -47,8 +48,11 @@ struct child {
     char *program;    /* room for a folder of PATH and the name */
     size_t program_size;
 
-    pid_t pid;  /* 0: not running, or reaped */
+    pid_t pid;  /* 0: not running, or reaped; or isolated: then only init knows it */
     int report; /* where the start reports the errno of a failed exec; -1: none */
+
+    struct isolate isolate; /* .wanted: each run in a PID namespace of its own */
+    struct init init;       /* its first process */
 };
 
 /* Copies argv and environment (its LEADEREXEC_TOKEN left out). Returns 0 or -ENOMEM. */
@@ -58,15 +62,18 @@ int child_prepare(struct child *child, char *const *argv, char *const *environme
 void child_deinit(struct child *child);
 
 /* Forks and execs with token in the environment. The new process dies with the caller (PR_SET_PDEATHSIG), and what
- * becomes of its group is dead_man's, which has been set. Allocates nothing. Returns 0 with child->pid set, or -errno
+ * becomes of its group is dead_man's, which has been set. Allocates nothing. Returns 0 with child->pid or child->init set, or -errno
  * where it couldn't be forked. */
 int child_start(struct child *child, int64_t token, const struct dead_man *dead_man);
 
-/* The group that is the command's own; 0: it has none, or doesn't run. */
+/* In a process just forked: becomes the command. Only comes back with why it failed, an errno. */
+int child_become(const struct child *child, const struct dead_man *dead_man);
+
+/* The group that is the command's own; 0: it has none with a number here, or doesn't run. */
 pid_t child_group(const struct child *child);
 
 /* Sends signal to the command's group, or to the command alone where it shares ours. Nothing where it doesn't run. */
-void child_signal(const struct child *child, int signal);
+void child_signal(struct child *child, int signal);
 
 /* Takes note of the command's end as waitid(2) had it, which reaped it. Sets its exit code, or CHILD_EXIT_SIGNALLED +
  * N, and the errno of a failed exec (0: it ran). */

@@ -85,7 +85,10 @@ static enum guard_event_type event_of(enum message_type type) {
     case MESSAGE_ACK:
     case MESSAGE_GONE:
     case MESSAGE_NOTE:
-        break; /* those are ours to send */
+    case MESSAGE_REST:
+    case MESSAGE_STOPPED:
+    case MESSAGE_ENDED:
+        break; /* those aren't the keeper's to send */
     }
     return GUARD_TICKED;
 }
@@ -140,7 +143,7 @@ static void launch(struct guard_process *g, int64_t token) {
              ->restartable) { /* the command has them now; kept open here, a reader that it closes would never know */
         int kept[] = {g->setup->socket,  g->setup->tray, g->setup->proc,  g->list > 0 ? g->list : g->timer,
                       g->signals,        g->timer,       g->child.report, g->dead_man.own[0],
-                      g->dead_man.own[1]};
+                      g->dead_man.own[1], g->child.init.socket};
         descriptors_close_others(kept, sizeof kept / sizeof kept[0]);
     }
     if (error == 0) return;
@@ -151,7 +154,11 @@ static void launch(struct guard_process *g, int64_t token) {
 static void signal_all(struct guard_process *g, int signal) {
     struct descendants who = {.proc = g->setup->proc, .root = getpid(), .list = g->list, .group = g->group};
     struct descendants_seen seen;
-    if (signal == SIGKILL && g->child.pid != 0) child_signal(&g->child, SIGKILL); /* its group first, in one go */
+    if (signal != SIGKILL && g->child.init.pid != 0) { /* who is below it is its to know */
+        init_signal_rest(&g->child.init, signal);
+        return;
+    }
+    if (signal == SIGKILL) child_signal(&g->child, SIGKILL); /* its group first, or its namespace, in one go */
     /* The kernel's turn has passed with that: were it to end us in the middle of the rest, a keeper that is stopped
      * would be all there is to go on. */
     if (signal == SIGKILL) kernel_timer_set(g->kill_timer, GUARD_NEVER);
@@ -209,6 +216,35 @@ static void step(struct guard_process *g, struct guard_event event) {
 
 /* --- noticing --- */
 
+static void init_said(struct guard_process *g, const struct init_news *news) {
+    struct guard_event event = {.type = GUARD_COMMAND_STOPPED, .signal = news->signal};
+    if (news->type == INIT_NOTHING) return;
+    if (news->type == INIT_COMMAND_ENDED)
+        event = (struct guard_event){
+            .type = GUARD_COMMAND_ENDED, .exit_code = news->exit_code, .exec_errno = news->exec_errno};
+    step(g, event);
+}
+
+static void hear_init(struct guard_process *g) {
+    struct init_news news;
+    do {
+        init_hear(&g->child.init, &news);
+        init_said(g, &news);
+    } while (news.type != INIT_NOTHING);
+    init_send_owed(&g->child.init);
+}
+
+/* The first process of the command's namespace has ended, and so has all in it; or somebody stopped it. */
+static void init_changed(struct guard_process *g, const siginfo_t *info) {
+    struct init_news news;
+    if (info->si_code == CLD_STOPPED || info->si_code == CLD_TRAPPED) {
+        (void)kill(info->si_pid, SIGCONT);
+        return;
+    }
+    init_reaped(&g->child.init, &news);
+    init_said(g, &news);
+}
+
 static void reap(struct guard_process *g) {
     for (;;) {
         siginfo_t info = {.si_pid = 0};
@@ -218,6 +254,7 @@ static void reap(struct guard_process *g) {
             return;
         }
         if (info.si_pid == 0) return;
+        if (info.si_pid == g->child.init.pid) init_changed(g, &info);
         if (info.si_pid != g->child.pid) continue;
         struct guard_event event = {.type = GUARD_COMMAND_STOPPED, .signal = info.si_status};
         if (info.si_code != CLD_STOPPED && info.si_code != CLD_TRAPPED) {
@@ -242,13 +279,16 @@ static void loop(struct guard_process *g) {
         /* A socket whose other end is gone stays ready for ever. */
         struct pollfd fds[] = {{.fd = g->keeper_gone ? -1 : g->setup->socket, .events = wanted},
                                {.fd = g->signals, .events = POLLIN},
-                               {.fd = g->timer, .events = POLLIN}};
+                               {.fd = g->timer, .events = POLLIN},
+                               {.fd = g->child.init.socket,
+                                .events = (short)(POLLIN | (init_owes(&g->child.init) ? POLLOUT : 0))}};
         (void)poll(fds, sizeof fds / sizeof fds[0], -1);
         drain(g);
         /* The end of the file says so as well, unless a process that the keeper had just cloned holds its end, too. */
         if (getppid() != g->setup->keeper) g->keeper_gone = true;
         read_messages(g);
         if (g->keeper_gone) step(g, (struct guard_event){.type = GUARD_KEEPER_GONE});
+        hear_init(g);
         reap(g);
         step(g, (struct guard_event){.type = GUARD_TICKED});
         send_due(g);

@@ -129,6 +129,9 @@ static void guard_said(struct keeper *k, struct instant now, const struct messag
     case MESSAGE_SHUTDOWN:
     case MESSAGE_LOST:
     case MESSAGE_SIGNAL:
+    case MESSAGE_REST:
+    case MESSAGE_STOPPED:
+    case MESSAGE_ENDED:
         break; /* not the guard's to say */
     }
 }

@@ -28,6 +28,7 @@
 
 #include "base/clock.h"
 #include "base/priority.h"
+#include "process/isolate.h"
 #include "process/kernel_timer.h"
 #include "process/message.h"
 
@@ -39,6 +40,7 @@ struct keeper_options {
     int64_t margin_ns;       /* all is dead at lease end - margin */
     int64_t kill_after_ns;   /* and is asked to stop so long before that */
     int64_t stop_timeout_ns; /* told to shut down: SIGKILL so long after the signal; INT64_MAX: never */
+    bool isolate;            /* in a PID namespace of its own, each run in a new one */
     bool restartable;        /* keeper_start() may be called again after KEEPER_GONE (--on-loss rejoin) */
 };
 
@@ -104,7 +106,8 @@ struct keeper {
     int list;           /* of our children; 0: none */
     bool foreground;    /* the command shares our process group, because there is a terminal */
     bool leads_session;
-    struct priority given;          /* at start; what others' code gets */
+    struct isolate isolate;
+struct priority given;          /* at start; what others' code gets */
     pid_t spared[KEEPER_SPARE_MAX]; /* children that were there before us */
     size_t spared_count;
     bool guard_continued; /* and not yet told */
@@ -135,7 +138,7 @@ struct keeper {
 /* Remembers how the process was started, forks the guard and sets up the rest as above. Copies *options;
  * the strings it points to must stay. Returns 0, or -errno with a line in reason[TEXT_REASON_SIZE]: no usable /proc
  * (another PID namespace's, or none), no memory, a guard that couldn't set itself up, a real-time priority with none
- * above it to be had. */
+ * above it to be had, no isolation to be had. */
 int keeper_init(struct keeper *keeper, const struct keeper_options *options, char *reason);
 
 /* Fills in what to wait for (fd -1 where there is nothing). */

@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "process/descriptors.h"
 #include "process/guard.h"
+#include "process/isolate.h"
 #include "process/message.h"
 #include "process/procfs.h"
 #include "process/signals.h"
@@ -55,6 +56,7 @@ static int prepare_command(const struct keeper *k, const struct signals_origin *
     int error = child_prepare(child, k->options.argv, k->options.environment, &given);
     child->foreground = origin->terminal;
     child->shared_group = getpgrp();
+    child->isolate = k->isolate;
     return error;
 }
 
@@ -171,6 +173,9 @@ static int set_up(struct keeper *k, char *reason) {
     if (error != 0) return error;
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return fail(reason, -errno, "become a subreaper", "");
     error = raise_priority(k, reason);
+    if (error != 0) return error;
+    k->isolate = (struct isolate){.wanted = k->options.isolate, .proc = k->proc};
+    if (k->options.isolate) error = isolate_check(&k->isolate, reason);
     if (error != 0) return error;
     error = waker_make(&k->waker);
     if (error != 0) return fail(reason, error, "make timers", "");

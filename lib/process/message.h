@@ -1,4 +1,4 @@
-/* What keeper and guard say to each other: fixed-size packets on a socket pair (SOCK_SEQPACKET), never waiting for
+/* What keeper and guard, and guard and le-init, say to each other: fixed-size packets on a socket pair (SOCK_SEQPACKET), never waiting for
  * room. */
 #ifndef PROCESS_MESSAGE_H
 #define PROCESS_MESSAGE_H
@@ -10,7 +10,7 @@
 
 enum message_type {
     /* to the guard; each but MESSAGE_SIGNAL is acknowledged by its sequence number */
-    MESSAGE_START,    /* token, lease_end_ns */
+    MESSAGE_START,    /* token, lease_end_ns; to le-init: begin */
     MESSAGE_EXTEND,   /* lease_end_ns */
     MESSAGE_SHUTDOWN, /* signal, or 0 */
     MESSAGE_LOST,     /* signal */
@@ -20,6 +20,10 @@ enum message_type {
     MESSAGE_ACK,   /* sequence, group */
     MESSAGE_GONE,  /* out_of_time, exit_code, error */
     MESSAGE_NOTE,  /* text */
+    /* between the guard and le-init, which also use MESSAGE_SIGNAL and MESSAGE_READY (error: the command's exec's) */
+    MESSAGE_REST,    /* signal, for everything */
+    MESSAGE_STOPPED, /* signal, which stopped the command */
+    MESSAGE_ENDED,   /* exit_code, or CHILD_EXIT_SIGNALLED + N */
 };
 
 /* Both ends are one program, so that plain values do. */

@@ -109,6 +109,7 @@ static int parse(struct driver *d, int argc, char **argv) {
         }
     }
     d->options.margin_ns = lease_margin_ns(d->options.ttl_ns);
+    d->options.isolate = getenv("LEADEREXEC_ISOLATE") != NULL;
     d->options.argv = argv + optind;
     d->options.restartable = d->starts > 1;
     return argv[optind] == NULL ? -EINVAL : 0;
