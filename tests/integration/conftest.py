@@ -2,7 +2,8 @@
 
 store        a fresh lock, in a directory and on Ceph in turn; tests that take it run on both
 build        the leaderexec under test: every build in LEADEREXEC_TEST_BUILDS ("plain=DIR asan=DIR") in turn; in a module
-             with ONE_BUILD, the last one
+             with ONE_BUILD, the last one. In a module with ISOLATED_TOO also "isolated": the first build on a directory,
+             with --isolate; but not the tests marked outside_only
 leaderexec   starts leaderexec on store: run = leaderexec("--ttl", "4s", "--", "sleep", "1")
 child        the command line of tests/tools/child: leaderexec(..., "--", *child("-d", "100")); child.terms(), child.lines()
 bucket_of    for tests on Ceph alone: a fresh bucket
@@ -45,6 +46,14 @@ def builds():
     return dict(word.split("=", 1) for word in text.split())
 
 
+class IsolatedBuild(str):
+    """The folder of a build that is to be tested with --isolate."""
+
+
+def is_isolated(build):
+    return isinstance(build, IsolatedBuild)
+
+
 def pytest_configure(config):
     """Once for all workers: a Ceph, unless there is one already (scripts/test starts it) or -k keeps away from it."""
     default_signals()
@@ -73,6 +82,14 @@ def default_signals():
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
+def is_left_out(item):
+    """What isn't tested with --isolate."""
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    if parameters.get("build_name") != "isolated":
+        return False
+    return parameters.get("store_kind") == "ceph" or item.get_closest_marker("outside_only") is not None
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
     """Spreads what takes longest over the first half of the list: xdist deals out runs of it; nothing long begins last."""
@@ -91,6 +108,7 @@ def pytest_collection_modifyitems(items):
         "serve_until_they_expire",
         "sts_that_is_away",
     )
+    items[:] = [item for item in items if not is_left_out(item)]
     long_ones = [item for item in items if any(word in item.name for word in slow)]
     others = [item for item in items if not any(word in item.name for word in slow)]
     every = max(1, len(others) // (2 * len(long_ones) + 1)) if long_ones else 1
@@ -111,6 +129,8 @@ def pytest_generate_tests(metafunc):
     if "build_name" in metafunc.fixturenames:
         # The sanitized one is enough where nothing depends on time: what the other does is seen in all other tests.
         names = list(builds())[-1:] if getattr(metafunc.module, "ONE_BUILD", False) else list(builds())
+        if getattr(metafunc.module, "ISOLATED_TOO", False):
+            names.append("isolated")
         metafunc.parametrize("build_name", names, scope="session")
     if "store_kind" in metafunc.fixturenames:
         metafunc.parametrize("store_kind", STORES)
@@ -151,6 +171,8 @@ def store_in_results(request, record_property):
 
 @pytest.fixture(scope="session")
 def build(build_name):
+    if build_name == "isolated":
+        return IsolatedBuild(next(iter(builds().values())))
     return builds()[build_name]
 
 
@@ -291,6 +313,8 @@ def base_environment(build):
         LEADEREXEC=os.path.join(build, "cmd/leaderexec/leaderexec"),
         TOOLS=os.path.join(build, "tests/tools"),
     )
+    if is_isolated(build):
+        env["LEADEREXEC_ISOLATE"] = "1"
     return env
 
 

@@ -107,6 +107,19 @@ def descendants(pid):
     return found
 
 
+def seen_from_here(pid, root):
+    """The number here of a process below root that calls itself pid, be it in a PID namespace of its own."""
+
+    def calls_itself_so(candidate):
+        try:
+            with open(f"/proc/{candidate}/status") as f:
+                return next(int(line.split()[-1]) for line in f if line.startswith("NSpid:")) == pid
+        except (OSError, StopIteration):
+            return False
+
+    return next(filter(calls_itself_so, descendants(root)))
+
+
 class Run:
     """One program, its output in files. code is None until wait() or poll() saw its end."""
 

@@ -9,6 +9,7 @@ import time
 import pytest
 from processes import boottime, wait_until
 
+ISOLATED_TOO = True
 FAST = ("--ttl", "20s", "--poll", "300ms")
 
 

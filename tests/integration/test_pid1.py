@@ -320,7 +320,7 @@ def test_a_helper_of_the_shell_before_us_is_left_alone_when_the_command_is_stopp
 def test_a_helper_of_the_shell_before_us_is_left_alone_when_one_of_us_dies(helped, child, store, who, how):
     run, helper = helped(315, *FAST, "--", *child("-c", 1, "-g"))
     wait_until(lambda: len(child.lines("begin")) == 3, "three processes")
-    guard = status(child.lines()[0].pid)[2]
+    guard = boxes.guard_of(run.pid)
     pid = guard if who == "guard" else run.pid
     os.kill(pid, signal.Signals[f"SIG{how}"])
     wait_until(
@@ -335,6 +335,7 @@ def test_a_helper_of_the_shell_before_us_is_left_alone_when_one_of_us_dies(helpe
     if how == "STOP":
         os.kill(pid, signal.SIGCONT)
     assert run.wait() in (123, 125, 137)
+    wait_until(lambda: not alive(guard), "the guard to leave")
     assert alive(helper) and command_line(helper) == "sleep 315"
     child.assert_promise(store)
 

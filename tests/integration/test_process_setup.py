@@ -9,12 +9,15 @@ import time
 import boxes
 import processes
 import pytest
-from driver import NOBODY, become_root, drive, environment, open_driver, sh  # noqa: F401
+from driver import NOBODY, become_root, drive, environment, open_driver, sh, commanded  # noqa: F401
 from processes import alive, children, command_line, descendants, status, wait_until
+
+ISOLATED_TOO = True
 
 # --- what can't be done ---
 
 
+@pytest.mark.outside_only
 @pytest.mark.parametrize("lost", [False, True], ids=["guard", "keeper"])
 def test_who_became_another_user_is_named_and_waited_for(drive, open_driver, become_root, lost):
     box = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
@@ -145,12 +148,12 @@ def test_mask_dispositions_limits_and_descriptors_are_those_of_the_start(drive, 
 def test_neither_keeper_nor_guard_holds_what_the_command_got(drive, tmp_path):
     with open(tmp_path / "extra", "wb") as extra:
         driven = drive("--", "sleep", "5", pass_fds=[extra.fileno()])
-    wait_until(lambda: driven.lines("start") and descendants(driven.guard), "the command")
+    wait_until(lambda: driven.lines("start") and commanded(driven), "the command")
     held = {
         pid: {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
         for pid in (driven.keeper, driven.guard)
     }
-    wait_until(lambda: command_line(descendants(driven.guard)[0]) == "sleep 5", "the exec")
+    wait_until(lambda: command_line(commanded(driven)[0]) == "sleep 5", "the exec")
     assert not {driven.run.out_path, str(tmp_path / "extra")} & held[driven.keeper]
     assert not {driven.run.out_path, driven.run.err_path, str(tmp_path / "extra")} & held[driven.guard]
     assert not any(int(fd) < 3 for fd in os.listdir(f"/proc/{driven.guard}/fd"))
@@ -186,7 +189,7 @@ def test_the_stop_signal_takes_the_place_of_term_alone(drive, given, arrives):
 def test_a_stopped_command_is_continued_so_that_it_can_end(drive):
     driven = drive("--", *sh("trap 'exit 5' TERM; echo up; kill -STOP $$; while :; do sleep 0.02; done"))
     wait_until(lambda: "up" in driven.run.out(), "the trap")
-    wait_until(lambda: processes.stopped(descendants(driven.guard)[0]), "it to stop")
+    wait_until(lambda: processes.stopped(commanded(driven)[0]), "it to stop")
     driven.run.signal(signal.SIGTERM)
     assert driven.run.wait() == 5
 

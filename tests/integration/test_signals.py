@@ -8,8 +8,9 @@ import sys
 import time
 
 import pytest
-from processes import alive, boottime, command_line, descendants, wait_until
+from processes import alive, boottime, command_line, descendants, seen_from_here, wait_until
 
+ISOLATED_TOO = True
 FAST = ("--ttl", "4s", "--poll", "300ms")
 RACE = ("--ttl", "12s", "--poll", "200ms")  # many rounds: none may lose its lease to a slow disk
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -112,7 +113,7 @@ def test_a_signal_reaches_the_whole_group_of_the_command(leaderexec, child):
 def test_a_stopped_command_is_continued_to_end(leaderexec, child):
     run = leaderexec(*FAST, "--", *child("-x", 5))
     child.wait_for_terms(1)
-    os.kill(child.lines()[0].pid, signal.SIGSTOP)
+    os.kill(seen_from_here(child.lines()[0].pid, run.pid), signal.SIGSTOP)
     run.signal(signal.SIGTERM)
     assert run.wait() == 5
     assert len(child.lines("15")) == 1
@@ -201,6 +202,7 @@ def judge(run, path):
     return "begun" if begun else "nothing"
 
 
+@pytest.mark.outside_only
 def test_a_signal_close_to_winning_a_free_lock_starts_nothing_or_ends_what_began(leaderexec, tmp_path):
     def usual_s(number):
         path = str(tmp_path / f"usual{number}")
@@ -224,6 +226,7 @@ def test_a_signal_close_to_winning_a_free_lock_starts_nothing_or_ends_what_began
     assert {"begun", "nothing"} <= set(seen), f"no race in {rounds} rounds of {usual:.3f} s: {seen}"
 
 
+@pytest.mark.outside_only
 def test_a_signal_close_to_taking_over_from_a_leader_starts_nothing_or_ends_what_began(leaderexec, tmp_path):
     seen, rounds = [], 14
     for i in range(rounds):
@@ -263,6 +266,7 @@ def resign(store):
     store.log.put(f"{999999999999 - evict['seq']:012}-{evict['seq']}", json.dumps(evict).encode())
 
 
+@pytest.mark.outside_only
 def test_a_signal_while_an_evicted_leader_stops_its_command_keeps_it_from_rejoining(leaderexec, store):
     slow = "trap 'echo asked; sleep 1; echo over; exit 5' TERM; echo up; while :; do sleep 0.02; done"
     run = leaderexec(*FAST, "--on-loss", "rejoin", "--", "sh", "-c", slow)

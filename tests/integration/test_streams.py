@@ -14,6 +14,7 @@ import pytest
 from conftest import ASAN_OPTIONS
 from processes import wait_until
 
+ISOLATED_TOO = True
 FAST = ("--ttl", "4s", "--poll", "300ms")
 BIG = 10_000_000
 
@@ -308,6 +309,7 @@ def test_arguments_reach_the_command_as_they_are(comparison):
     assert direct.startswith("<>< ><two\nlines><--ttl><-v><--><*>")
 
 
+@pytest.mark.outside_only
 def test_the_command_is_no_session_leader_and_has_leaderexecs_session(leaderexec):
     run = leaderexec(*FAST, "--", "sh", "-c", "cut -d' ' -f5,6 /proc/self/stat", start_new_session=True)
     assert run.wait() == 0

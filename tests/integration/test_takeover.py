@@ -12,8 +12,21 @@ import boxes
 import processes
 import pytest
 from processes import alive, command_line, descendants, wait_until
-from driver import FAMILY, NOBODY, all_gone, become_root, drive, family, frozen, lease_clock, open_driver, sh  # noqa: F401
+from driver import (  # noqa: F401
+    FAMILY,
+    NOBODY,
+    all_gone,
+    become_root,
+    commanded,
+    drive,
+    family,
+    frozen,
+    lease_clock,
+    open_driver,
+    sh,
+)
 
+ISOLATED_TOO = True
 FAST, TTL_S = ("--ttl", "4s", "--poll", "300ms"), 4
 NO_DESCRIPTORS = "--nofile=3:3"  # 0, 1 and 2 are taken, so nothing can be opened
 NO_LEAK_CHECK = ["env", "ASAN_OPTIONS=detect_leaks=0"]  # which would need /proc at the end
@@ -98,6 +111,7 @@ def test_between_two_runs_it_may_not(drive, end):  # noqa: F811
     assert driven.run.wait() == 125
 
 
+@pytest.mark.outside_only
 def test_who_would_rejoin_without_a_guard_leaves_and_says_why(leaderexec, store):
     run = leaderexec(*FAST, "--on-loss", "rejoin", "--", "sleep", "300")
     guard = boxes.guard_of(run.pid)
@@ -133,6 +147,7 @@ def test_a_candidate_without_a_guard_leaves(leaderexec, store):
     assert "guard" in run.err() and run.err().count("\n") == 1
 
 
+@pytest.mark.outside_only
 def test_a_guard_without_a_keeper_waits_quietly_for_who_cant_be_killed(drive, become_root, open_driver):  # noqa: F811
     driven, sleeper = unkillable(drive, become_root, open_driver, "-t", 60000)
     os.kill(driven.keeper, signal.SIGKILL)
@@ -143,9 +158,10 @@ def test_a_guard_without_a_keeper_waits_quietly_for_who_cant_be_killed(drive, be
     assert looks.count("S") > 50, looks  # one that spins never sleeps; a round takes its time on a busy machine
 
 
+@pytest.mark.outside_only
 def test_the_kernel_ends_a_command_whose_keeper_and_guard_hang_before_its_lease_ends(drive):  # noqa: F811
     driven = drive("-t", 10000, "-r", 0, "--", "sleep", "300")
-    command = wait_until(lambda: descendants(driven.guard), "the command")[0]
+    command = wait_until(lambda: commanded(driven), "the command")[0]
     os.kill(driven.keeper, signal.SIGSTOP)
     with frozen(driven.guard):
         gone = all_gone([command])
@@ -169,6 +185,7 @@ def test_a_stopped_keeper_goes_on_when_its_guard_dies(drive, stop):  # noqa: F81
     assert driven.run.wait() == 125
 
 
+@pytest.mark.outside_only
 def test_who_stops_a_keeper_that_takes_over_doesnt_stop_it_for_good(drive, become_root, open_driver):  # noqa: F811
     driven, sleeper = unkillable(drive, become_root, open_driver, "-t", 60000)
     os.kill(driven.guard, signal.SIGKILL)
@@ -192,6 +209,7 @@ def test_a_keeper_that_fails_leaves_nothing_behind(drive):  # noqa: F811
     assert driven.lines("failed") and not any(alive(pid) for pid in [*found, driven.guard])
 
 
+@pytest.mark.outside_only
 def test_a_keeper_that_fails_without_a_guard_kills_what_that_started(drive):  # noqa: F811
     driven = drive("-f", 2000, "-t", 60000, "--", *sh(FAMILY))
     found = family(driven)
@@ -203,6 +221,7 @@ def test_a_keeper_that_fails_without_a_guard_kills_what_that_started(drive):  # 
     assert driven.lines("failed") and not any(alive(pid) for pid in found)
 
 
+@pytest.mark.outside_only
 def test_a_keeper_that_fails_names_who_is_left_to_the_guard(drive, become_root, open_driver):  # noqa: F811
     driven, sleeper = unkillable(drive, become_root, open_driver, "-f", 1500, "-t", 60000)
     assert driven.run.wait() == 125
@@ -213,6 +232,7 @@ def test_a_keeper_that_fails_names_who_is_left_to_the_guard(drive, become_root, 
     all_gone([driven.guard])
 
 
+@pytest.mark.outside_only
 def test_a_keeper_that_fails_while_taking_over_names_who_is_left(drive, become_root, open_driver):  # noqa: F811
     driven, sleeper = unkillable(drive, become_root, open_driver, "-f", 2500, "-t", 60000)
     os.kill(driven.guard, signal.SIGKILL)

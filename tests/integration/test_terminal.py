@@ -10,6 +10,7 @@ from processes import alive, children, descendants, wait_until
 from console import SHELL, Console
 from test_signals import Recorder
 
+ISOLATED_TOO = True
 FAST = "--ttl 4s --poll 300ms"
 LONG = "--ttl 20s --poll 300ms"
 TTL_S = 4
@@ -245,6 +246,7 @@ def test_ctrl_z_stops_and_bg_continues(terminal, child, beater):
     assert t.exit_code() == 5
 
 
+@pytest.mark.outside_only
 def test_after_ctrl_z_nothing_beats_past_the_lease(terminal, leaderexec, child, beater, store):
     """Not even what the terminal doesn't stop: a grandchild in a session of its own."""
     t = terminal()
@@ -267,6 +269,7 @@ def test_after_ctrl_z_nothing_beats_past_the_lease(terminal, leaderexec, child, 
     assert "lost" in t.text
 
 
+@pytest.mark.outside_only
 def test_after_ctrl_z_and_bg_too_late_the_exit_code_says_so(terminal, child, beater, store):
     t = terminal()
     t.line(f"$LEADEREXEC {FAST} -- {beater('-i')}")
