@@ -35,7 +35,7 @@ REPORT_S = 60
 LATE_S = 0.3  # of whoever must notice that slots were deleted
 OVERTIME = 1.5  # so many times the minutes asked for, to come to the minimum on a slow machine
 FAULTS_A_MINUTE, LEAST_FAULTS = 0.8, 2  # of each kind
-ELECTIONS_A_MINUTE, LEAST_ELECTIONS = 8, 20  # at a TTL of 2 s
+ELECTIONS_A_MINUTE, LEAST_ELECTIONS = 6, 15  # at a TTL of 2 s
 SHORT_MINUTES = 1.5  # that have LEAST_ELECTIONS
 
 

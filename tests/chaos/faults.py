@@ -323,7 +323,7 @@ LINKS = {
     "requests lost": link("mute", "unmute"),
     "answers lost": link("deafen", "undeafen"),
 }
-LOG = {}
+LOG = {"slots deleted": slots_delete}
 OFTEN = ("answers garbled",)  # for it is four faults in one
 KINDS = {
     "directory": {**PROCESSES, **LOG, "disk full": disk_full, "disk hangs": disk_hang},
