@@ -82,6 +82,13 @@ static void describe_trouble(const struct journal *journal, char *out, size_t si
     (void)text_format(out, size, "store unreachable since %s: %s", since, journal->failure);
 }
 
+static void report_deleted(struct journal *journal, const struct election_action *action, const char *who) {
+    bool gone = action->holder.node[0] == '\0';
+    log_line(&journal->log, LOG_LEVEL_ERROR,
+             "leadership of %s lost: slot %" PRId64 " is %s%s: somebody deleted slots of %s", journal->lock, action->seq,
+             gone ? "gone" : "by ", gone ? "" : who, journal->lock);
+}
+
 static void report_end(struct journal *journal, const struct election_action *action, const char *who) {
     const struct log *log = &journal->log;
     char trouble[TEXT_REASON_SIZE];
@@ -90,14 +97,7 @@ static void report_end(struct journal *journal, const struct election_action *ac
         log_line(log, LOG_LEVEL_ERROR, "leadership of %s lost: taken by %s", journal->lock, who);
         break;
     case REPORT_DELETED:
-        if (action->holder.node[0] != '\0')
-            log_line(log, LOG_LEVEL_ERROR,
-                     "leadership of %s lost: slot %" PRId64 " is by %s: somebody deleted slots of %s", journal->lock,
-                     action->seq, who, journal->lock);
-        else
-            log_line(log, LOG_LEVEL_ERROR,
-                     "leadership of %s lost: slot %" PRId64 " is gone: somebody deleted slots of %s", journal->lock,
-                     action->seq, journal->lock);
+        report_deleted(journal, action, who);
         break;
     case REPORT_EVICTED:
         log_line(log, LOG_LEVEL_ERROR, "evicted from %s by %s", journal->lock, who);
