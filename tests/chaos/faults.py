@@ -12,10 +12,11 @@ import time
 
 import boxes
 import processes
+from cgroups import V2
 from checker import STARVED, Window
 from nodes import GRACE_NS, Frozen, now_ns
 
-FREEZERS = ("freezer", "v2")
+FREEZERS = ("freezer", V2)
 QUOTA_PERIOD_US = 100_000  # the kernel's default
 STOP, CONT, KILL = signal.SIGSTOP, signal.SIGCONT, signal.SIGKILL
 
@@ -129,7 +130,7 @@ def freeze(world, chance):
     world.note(f"{node.run_name}: {len(pids)} of {len(both + rest)} processes into a freezer of {hierarchy}")
     pids = [pid for pid in pids if pid and group.add(pid)]
     group.freeze()
-    node.frozen = frozen = Frozen(pids)
+    node.frozen = frozen = Frozen(pids, hierarchy != V2)
     node.look_for_window()
     yield
     group.remove()

@@ -12,7 +12,7 @@ import boxes
 import processes
 from checker import DEAD, FROZEN, NS, Window, run_of
 
-GUARD_NAME = "le-guard"
+GUARD_NAME, INIT_NAME = "le-guard", "le-init"
 GRACE_NS = NS  # what goes on after a freeze needs a moment to kill
 CRASHES = [getattr(signal, "SIG" + name) for name in ("ILL", "TRAP", "ABRT", "BUS", "FPE", "SEGV", "SYS")]
 CRASH_SAYS = ("Assertion", "AddressSanitizer", "LeakSanitizer", "runtime error:")
@@ -27,10 +27,11 @@ def now_ns():
 
 
 class Frozen:
-    """Processes of one run in a freezer. thawed: when they went on, None until then."""
+    """Processes of one run in a freezer. fast: one that not even SIGKILL leaves. thawed: when they went on, None until
+    then."""
 
-    def __init__(self, pids):
-        self.pids, self.thawed = pids, None
+    def __init__(self, pids, fast):
+        self.pids, self.fast, self.thawed = pids, fast, None
 
 
 class Node:
@@ -57,6 +58,7 @@ class Node:
         self.window = None  # (how, since when), while keeper and guard are out of action
         self.frozen = None
         self.has_quota = False  # whether it is in the group that may get one
+        self.isolated = False  # whether the command has a PID namespace, which dies with the guard
 
     @property
     def run_name(self):
@@ -68,7 +70,8 @@ class Node:
         world = self.world
         command = world.wrap(self, self.job())
         boxed = self.boxed()
-        world.note(f"{self.run_name} starts, {'where it can get a quota' if self.has_quota else 'in no group'}")
+        where = "where it can get a quota" if self.has_quota else "in no group"
+        world.note(f"{self.run_name} starts, {where}{', isolated' if self.isolated else ''}")
         environment = {**world.environment(self), boxes.MARK: world.mark(self.run_name)}
         self.run = processes.Run(
             [*boxed, *world.network.words(self.index), *command],
@@ -115,9 +118,14 @@ class Node:
         return self.known_guard if keeper and self.known_guard and processes.alive(self.known_guard) else None
 
     def command(self):
-        above = self.guard() if self.world.guarded else self.keeper()
-        found = [pid for pid in processes.children(above) if processes.alive(pid)] if above else []
+        found = self.living_children(self.guard() if self.world.guarded else self.keeper())
+        if found and (processes.status(found[0]) or [""])[0] == INIT_NAME:
+            found = self.living_children(found[0])
         return found[0] if found else None
+
+    @staticmethod
+    def living_children(pid):
+        return [child for child in processes.children(pid) if processes.alive(child)] if pid else []
 
     def family(self):
         keeper = self.keeper()
@@ -154,6 +162,8 @@ class Node:
         has killed it meanwhile."""
         keeper, guard = self.run.pid, self.known_guard
         guard_dead = not processes.alive(guard)
+        if self.isolated and (guard_dead or self.is_frozen(guard) and not self.frozen.fast):
+            return None  # the namespace ends with the guard, which SIGKILL by its own timer ends in time
         if not processes.alive(keeper):
             lost = self.guard_killed or self.frozen and guard in self.frozen.pids
             return DEAD if self.was_killed and lost else None

@@ -43,6 +43,8 @@ class LeaderexecService:
         ]
         words += ["--node-id", node.run_name, "-v"]
         words += ["--on-loss", "rejoin"] if world.chance.random() < 0.3 else []
+        node.isolated = not world.no_guard and world.chance.random() < 0.3
+        words += ["--isolate"] if node.isolated else []
         return [*words, "--", *(world.program.wrap(job) if world.program else job)]
 
     def log_is_there(self):
