@@ -70,6 +70,12 @@ static int restore_and_tear_down(void **state) {
 
 /* --- folders --- */
 
+static void it_has_nothing_to_say_of_itself(void **state) {
+    struct fixture *fixture = *state;
+    struct store_notice notice;
+    assert_false(store_take_notice(fixture->store, &notice));
+}
+
 static void only_an_append_makes_folders(void **state) {
     struct fixture *fixture = *state;
     struct log_answer answer = ask(fixture->store, a_listing());
@@ -370,6 +376,7 @@ int main(void) {
     (void)alarm(300);
 #define STORE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, restore_and_tear_down)
     static const struct CMUnitTest tests[] = {
+        STORE_TEST(it_has_nothing_to_say_of_itself),
         STORE_TEST(only_an_append_makes_folders),
         STORE_TEST(an_append_that_goes_on_makes_no_folder_anew),
         STORE_TEST(a_relative_directory_is_one_below_the_working_directory),
