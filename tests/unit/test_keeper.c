@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clone.h"
 #include "process/child.h"
 #include "process/keeper.h"
 #include "process/message.h"
@@ -42,7 +43,8 @@ static int set_up(void **state) {
     sigemptyset(&watched);
     sigaddset(&watched, SIGTERM);
     sigaddset(&watched, SIGUSR1);
-    pid_t guard = fork(); /* before there is a socket that it would hold, too */
+    pid_t guard =
+        clone_plainly(SIGCONT, NULL); /* before there is a socket that it would hold, too */
     if (guard == 0) {
         for (;;) (void)pause();
     }
@@ -67,7 +69,7 @@ static int tear_down(void **state) {
     struct stage *stage = *state;
     if (stage->keeper.guard > 0) {
         (void)kill(stage->keeper.guard, SIGKILL);
-        (void)waitpid(stage->keeper.guard, NULL, 0);
+        (void)waitpid(stage->keeper.guard, NULL, __WALL);
     }
     if (stage->guards_end >= 0) (void)close(stage->guards_end);
     if (stage->keeper.socket >= 0) (void)close(stage->keeper.socket);
@@ -145,7 +147,7 @@ static void what_cant_be_sent_waits_and_keeps_its_order(void **state) {
     assert_int_equal(keeper_stop(&stage->keeper, KEEPER_STOP_SHUTDOWN, SIGTERM, false), 0);
     assert_int_equal(next(stage, clock_now()), KEEPER_NOTHING);
     assert_true(keeper_wake_ns(&stage->keeper, clock_now()) <
-                NS_PER_S); /* it is tried again soon */
+                NS_PER_S);                         /* it is tried again soon */
     for (; stage->fillers > 0; stage->fillers--) { /* there is room for one at a time */
         expect_heard(stage, MESSAGE_SIGNAL, 0);
         assert_int_equal(next(stage, clock_now()), KEEPER_NOTHING);
