@@ -107,9 +107,8 @@ def overlaps(terms, windows, deletions=()):
         for before in running:
             end = min(before.last, term.last)
             who = sorted(name for name, last in before.names.items() if last >= term.first)
-            window = window_of(before.run, term.first, before.last, windows, who)
-            if window == OTHER and any(d.begin <= term.first and end <= d.end for d in deletions):
-                window = DELETED
+            allowed = any(d.begin <= term.first and end <= d.end for d in deletions)
+            window = DELETED if allowed else window_of(before.run, term.first, before.last, windows, who)
             text = (
                 f"two at once for {(end - term.first) / 1e6:.0f} ms: {title(before)} ({', '.join(who)}) went on after "
                 f"{title(term)} began at {term.first / NS:.3f} s"

@@ -145,7 +145,10 @@ AGAIN = (
 
 
 def test_after_a_deletion_two_may_lead_until_the_bound_and_tokens_begin_again(terms_of):
-    assert found(terms_of(*AGAIN), deletions=[Deletion(1010 * MS, 1030 * MS)]) == [("overlap", DELETED)]
+    deletion = Deletion(1010 * MS, 1030 * MS)
+    assert found(terms_of(*AGAIN), deletions=[deletion]) == [("overlap", DELETED)]
+    starved = Window("n1-1", 900 * MS, 1100 * MS, STARVED)
+    assert found(terms_of(*AGAIN), windows=[starved], deletions=[deletion]) == [("overlap", DELETED)]
 
 
 @pytest.mark.parametrize(
