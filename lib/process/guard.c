@@ -323,8 +323,15 @@ static int open_descriptors(struct guard_process *g) {
 /* Returns 0, or -errno with what was tried in *what. */
 static int set_up(struct guard_process *g, const char **what) {
     const struct guard_setup *setup = g->setup;
+    const int own[] = {setup->socket, setup->tray, setup->proc};
+    *what = "be as leaderexec was started";
+    int error = inherited_take_back(setup->inherited, own, sizeof own / sizeof own[0]);
+    if (error == 0) error = signals_give_back(setup->signals);
+    if (error == 0 && setrlimit(RLIMIT_CORE, setup->cores) != 0) error = -errno;
+    if (error != 0) return error;
+
     *what = "read its own /proc/PID/stat";
-    int error = procfs_read(setup->proc, getpid(), &g->self);
+    error = procfs_read(setup->proc, getpid(), &g->self);
     if (error != 0) return error;
     rename_process(&g->self);
 
@@ -374,7 +381,7 @@ void guard_run(const struct guard_setup *setup) {
     (void)text_copy(ready.text, sizeof ready.text, what);
     int sent = message_send(setup->socket, &ready);
     if (ready.error != 0 || sent != 0) _exit(EXIT_FAILURE);
-    memory_lock(&setup->memory, setup + 1); /* the keeper needn't wait for that */
+    memory_lock(setup->memory, setup + 1); /* the keeper needn't wait for that */
     loop(&g);
     tear_down(&g);
     _exit(EXIT_SUCCESS);

@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "process/dead_man.h"
+#include "process/keeper_guard.h"
 #include "process/message.h"
 #include "process/signals.h"
 #include "process/takeover.h"
@@ -46,8 +47,11 @@ static int tell(struct keeper *k, struct message message) {
 }
 
 int keeper_start(struct keeper *keeper, int64_t token, int64_t lease_end_ns) {
-    if (keeper->state == KEEPER_LOST || keeper->sweeps > 0) return -ESRCH; /* a takeover leaves no guard */
+    if (keeper->state == KEEPER_LOST) return -ESRCH;
     if (keeper->state != KEEPER_IDLE) return -EBUSY;
+    bool was_last = keeper->started && !keeper->options.restartable;
+    if (was_last && !keeper_guard_is_there(keeper)) return -ESRCH;
+    if (!keeper->options.restartable) keeper_guard_let_go(keeper); /* the last run: what it inherits is its own */
     keeper->state = KEEPER_RUNNING;
     keeper->started = true;
     keeper->lease_end_ns = lease_end_ns;
@@ -124,6 +128,8 @@ static void guard_said(struct keeper *k, struct instant now, const struct messag
         note(event, m->text);
         break;
     case MESSAGE_READY:
+        keeper_guard_ready(k, m);
+        break;
     case MESSAGE_START:
     case MESSAGE_EXTEND:
     case MESSAGE_SHUTDOWN:
@@ -190,15 +196,26 @@ static int read_signals(struct keeper *k, struct keeper_event *event) {
 
 /* --- time --- */
 
+/* Nothing runs and there is no guard. */
+static void replace_guard(struct keeper *k, struct keeper_event *event) {
+    char reason[TEXT_REASON_SIZE];
+    bool was_last = k->started && !k->options.restartable;
+    int error = was_last ? -ECHILD : keeper_guard_again(k, reason);
+    if (error == -EAGAIN) return;
+    if (error == 0) {
+        note(event, "the guard process has died; another has taken its place");
+        return;
+    }
+    k->state = KEEPER_LOST;
+    if (was_last) return;
+    event->type = KEEPER_BROKEN;
+    (void)text_copy(event->text, sizeof event->text, reason);
+}
+
 static void judge(struct keeper *k, struct instant now, struct keeper_event *event) {
     switch (k->state) {
     case KEEPER_IDLE:
-        if (k->guard != 0 && k->socket >= 0) break;
-        k->state = KEEPER_LOST;
-        if (k->started && !k->options.restartable) break;
-        event->type = KEEPER_BROKEN;
-        (void)text_copy(event->text, sizeof event->text,
-                        "the guard process has gone; without it no command can be run safely: start again");
+        if (!keeper_guard_is_there(k)) replace_guard(k, event);
         break;
     case KEEPER_RUNNING:
         if (now.lease_ns >= takeover_due_ns(k)) {
@@ -240,10 +257,10 @@ int64_t keeper_wake_ns(const struct keeper *keeper, struct instant now) {
     int64_t at_ns = INT64_MAX;
     switch (keeper->state) {
     case KEEPER_IDLE:
-        if (keeper->guard == 0 || keeper->socket < 0) return 0;
+        if (!keeper_guard_is_there(keeper)) return keeper->guard == 0 ? 0 : SEND_AGAIN_NS; /* it is dying */
         break;
     case KEEPER_RUNNING:
-        if (keeper->guard == 0 || keeper->socket < 0) return 0;
+        if (!keeper_guard_is_there(keeper)) return 0;
         at_ns = takeover_due_ns(keeper) < keeper->ack_by_ns ? takeover_due_ns(keeper) : keeper->ack_by_ns;
         if (keeper->unsent_count > 0 && at_ns > now.lease_ns + SEND_AGAIN_NS) at_ns = now.lease_ns + SEND_AGAIN_NS;
         break;

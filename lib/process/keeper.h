@@ -9,9 +9,12 @@
  * What it makes of the calling process: a subreaper; TERM, INT, QUIT, HUP, USR1, USR2, WINCH, CONT and CHLD blocked and
  * read from a descriptor (but for those ignored at start); PIPE ignored; TSTP, TTIN and TTOU left alone, but ignored
  * where no shell is there that would continue it; no core dumps; the best priority that it may have (base/priority.h);
- * descriptors 0 and 1 (and 2, where it was closed) are /dev/null, 2 stays, and every other inherited one is closed. The
- * guard keeps all of them for the command, and lets go of them once the command has started (with `restartable`: never,
- * since the next start needs them again).
+ * descriptors 0 and 1 (and 2, where it was closed) are /dev/null, 2 stays. All that were inherited are kept for the
+ * command, by the guard and, for another guard, by the keeper, and let go once it has started (with `restartable`:
+ * never, since the next start needs them again).
+ *
+ * A guard that dies while nothing runs is replaced where something may have to run yet: at the first start, and with
+ * `restartable` at the next. A tree that was frozen for longer than its lease loses its guard so, by that one's timer.
  *
  * Children that aren't the command's: those that the process had at keeper_init(), or that are older than the guard,
  * are reaped when they end, never killed. The caller's own short-lived helper processes must be clones without an exit
@@ -24,13 +27,19 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "base/clock.h"
 #include "base/priority.h"
+#include "base/text.h"
+#include "process/child.h"
+#include "process/inherited.h"
 #include "process/isolate.h"
 #include "process/kernel_timer.h"
+#include "process/memory.h"
 #include "process/message.h"
+#include "process/signals.h"
 
 struct keeper_options {
     char *const *argv;        /* the command; execvp(3)'s lookup with the PATH of environment */
@@ -56,16 +65,15 @@ enum keeper_event_type {
     KEEPER_GONE, /* the command and all it started are dead and reaped: end, exit_code, exec_errno. Once for each start
                   */
     KEEPER_NOTE, /* a line for people in text: a descendant that can't be signalled, a guard continued ... */
-    KEEPER_BROKEN, /* the guard has gone and nothing runs: the start that may still come can't be had; why in text.
-                      Once; not after the last run, which needs no guard any more */
+    KEEPER_BROKEN, /* the guard has gone while nothing runs, and no other can be had: the start that may still come
+                      can't either; why in text. Once; not after the last run, which needs no guard any more */
 };
 
 /* How a run ended; the same order as the election's enum child_end, which this folder doesn't know. */
 enum keeper_end {
     KEEPER_ENDED,       /* by itself, or after a keeper_stop() */
     KEEPER_OUT_OF_TIME, /* the deadline came: it was stopped or killed because of that */
-    KEEPER_GUARD_LOST,  /* the guard died or hung; the keeper killed all of it. No start works after that (nor after
-                           any other end that came without the guard: KEEPER_BROKEN says so) */
+    KEEPER_GUARD_LOST,  /* the guard died or hung; the keeper killed all of it */
 };
 
 struct keeper_event {
@@ -76,7 +84,7 @@ struct keeper_event {
     int exit_code;  /* the command's, 0 to 255; 126 and 127 where it couldn't be run; CHILD_EXIT_SIGNALLED + N (child.h)
                        where signal N ended it */
     int exec_errno; /* why it couldn't be run; 0 where it ran */
-    char text[256];
+    char text[TEXT_REASON_SIZE];
 };
 
 #define KEEPER_POLLFDS 2
@@ -107,7 +115,17 @@ struct keeper {
     bool foreground;    /* the command shares our process group, because there is a terminal */
     bool leads_session;
     struct isolate isolate;
-struct priority given;          /* at start; what others' code gets */
+
+    /* how the process was started, which each guard and the command are to see */
+    struct signals_origin origin;
+    struct priority given; /* what others' code gets */
+    struct rlimit cores;
+    struct inherited inherited; /* kept as long as another guard may be needed */
+    struct child command;       /* likewise */
+    struct memory_map memory;
+    unsigned unready;                     /* guards since the last that got ready */
+    char trouble[MESSAGE_TEXT_SIZE + 64]; /* why the last one didn't */
+
     pid_t spared[KEEPER_SPARE_MAX]; /* children that were there before us */
     size_t spared_count;
     bool guard_continued; /* and not yet told */

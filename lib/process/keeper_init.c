@@ -9,12 +9,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/clone.h"
 #include "base/cores.h"
 #include "base/text.h"
 #include "process/descriptors.h"
-#include "process/guard.h"
 #include "process/isolate.h"
+#include "process/keeper_guard.h"
 #include "process/message.h"
 #include "process/procfs.h"
 #include "process/signals.h"
@@ -37,82 +36,6 @@ static bool spare(void *context, pid_t pid) {
     return true;
 }
 
-/* Descriptors 0, 1, 2 are taken, so that nothing of ours gets these numbers; all that the command inherits is the
- * guard's now. */
-static int let_go_of_descriptors(const struct keeper *k) {
-    int kept[] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, k->socket, k->tray, k->signals, k->proc, k->list};
-    descriptors_close_others(kept, sizeof kept / sizeof kept[0]);
-    int error = descriptor_null(STDIN_FILENO, false);
-    if (error == 0) error = descriptor_null(STDOUT_FILENO, false);
-    if (error == 0) error = descriptor_null(STDERR_FILENO, true);
-    return error;
-}
-
-static int prepare_command(const struct keeper *k, const struct signals_origin *origin, struct child *child) {
-    struct child_origin given = {.mask = origin->mask,
-                                 .chld_ignored = sigismember(&origin->ignored, SIGCHLD) == 1,
-                                 .leaderexec = getpid(),
-                                 .priority = k->given};
-    int error = child_prepare(child, k->options.argv, k->options.environment, &given);
-    child->foreground = origin->terminal;
-    child->shared_group = getpgrp();
-    child->isolate = k->isolate;
-    return error;
-}
-
-/* The socket pairs between keeper and guard, one for messages and one for what lies in the keeper's tray. */
-static int make_sockets(struct keeper *k, struct guard_setup *setup) {
-    int fds[2];
-    int error = message_pair(fds);
-    if (error != 0) return error;
-    k->socket = fds[0];
-    setup->socket = fds[1];
-    error = message_pair(fds);
-    if (error != 0) return error;
-    k->tray = fds[0];
-    setup->tray = fds[1];
-    return 0;
-}
-
-/* The guard's end sends SIGCONT in place of SIGCHLD: whoever stopped us, we go on then and take over. */
-static int clone_guard(struct keeper *k, const struct guard_setup *setup) {
-    k->guard = clone_plainly(SIGCONT, NULL);
-    if (k->guard == 0) {
-        (void)close(k->socket);
-        (void)close(k->tray);
-        if (k->list > 0) (void)close(k->list); /* that one is of our children */
-        guard_run(setup);
-    }
-    int error = k->guard < 0 ? -errno : 0;
-    if (error != 0) k->guard = 0;
-    return error;
-}
-
-static int start_guard(struct keeper *k, const struct signals_origin *origin) {
-    struct child child;
-    struct guard_setup setup = {
-        .config = {.stop_signal = k->options.stop_signal,
-                   .margin_ns = k->options.margin_ns,
-                   .kill_after_ns = k->options.kill_after_ns,
-                   .stop_timeout_ns = k->options.stop_timeout_ns,
-                   .answer_stops = origin->terminal && origin->orphaned},
-        .child = &child,
-        .restartable = k->options.restartable,
-        .keeper = getpid(),
-        .keeper_group = getpgrp(),
-        .proc = k->proc,
-    };
-    guard_set_looks(&setup.config, k->options.ttl_ns);
-    memory_find(&setup.memory);
-    int error = prepare_command(k, origin, &child);
-    if (error == 0) error = make_sockets(k, &setup);
-    if (error == 0) error = clone_guard(k, &setup);
-    child_deinit(&child);
-    if (setup.socket > 0) (void)close(setup.socket);
-    if (setup.tray > 0) (void)close(setup.tray);
-    return error;
-}
-
 static int await_guard(struct keeper *k, char *reason) {
     struct message m = {.type = MESSAGE_READY};
     struct pollfd fds = {.fd = k->socket, .events = POLLIN};
@@ -123,10 +46,7 @@ static int await_guard(struct keeper *k, char *reason) {
     }
     if (got < 0) return fail(reason, got, "start the guard process", "");
     if (m.error != 0) return fail(reason, -m.error, m.text, "the guard process can't work");
-    struct process_info info;
-    int error = procfs_read(k->proc, k->guard, &info);
-    if (error != 0) return fail(reason, error, "read the guard's /proc/PID/stat", "");
-    k->guard_born = info.born;
+    keeper_guard_ready(k, &m);
     return 0;
 }
 
@@ -179,14 +99,14 @@ static int set_up(struct keeper *k, char *reason) {
     if (error != 0) return error;
     error = waker_make(&k->waker);
     if (error != 0) return fail(reason, error, "make timers", "");
-    error = start_guard(k, &origin);
+    error = keeper_guard_prepare(k, &origin);
+    if (error != 0) return fail(reason, error, "keep the command's arguments and descriptors", "");
+    error = keeper_guard_start(k);
     if (error != 0) return fail(reason, error, "start the guard process", "");
 
     k->signals = signals_take(&origin);
     if (k->signals < 0) return fail(reason, k->signals, "take over signals", "");
     cores_forbid();
-    error = let_go_of_descriptors(k);
-    if (error != 0) return fail(reason, error, "open /dev/null", "");
     return await_guard(k, reason);
 }
 
@@ -270,4 +190,5 @@ void keeper_deinit(struct keeper *keeper) {
     if (keeper->tray > 0) (void)close(keeper->tray);
     keeper->tray = 0;
     waker_delete(&keeper->waker);
+    keeper_guard_let_go(keeper);
 }

@@ -11,6 +11,9 @@
 
 static const int taken[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH};
 
+static const int stops[] = {SIGTSTP, SIGTTIN, SIGTTOU};
+
+#define STOPS_COUNT   (sizeof stops / sizeof stops[0])
 #define TAKEN_COUNT   (sizeof taken / sizeof taken[0])
 #define ANCESTORS_MAX 64
 
@@ -70,15 +73,23 @@ int signals_take(const struct signals_origin *origin) {
     /* What stops the command must stop us too, or the shell has no stopped job to continue; but where there is no
      * shell, nothing may. */
     bool failed = signal(SIGPIPE, SIG_IGN) == SIG_ERR;
-    if (origin->orphaned) {
-        failed = failed || signal(SIGTSTP, SIG_IGN) == SIG_ERR || signal(SIGTTIN, SIG_IGN) == SIG_ERR ||
-                 signal(SIGTTOU, SIG_IGN) == SIG_ERR;
-    }
+    for (size_t i = 0; i < STOPS_COUNT && origin->orphaned; i++)
+        failed = failed || signal(stops[i], SIG_IGN) == SIG_ERR;
     failed = failed || sigprocmask(SIG_SETMASK, &mask, NULL) != 0;
     if (!failed) return fd;
     int error = -errno;
     (void)close(fd);
     return error;
+}
+
+static bool restore(const struct signals_origin *origin, int number) {
+    return signal(number, sigismember(&origin->ignored, number) == 1 ? SIG_IGN : SIG_DFL) != SIG_ERR;
+}
+
+int signals_give_back(const struct signals_origin *origin) {
+    bool restored = restore(origin, SIGPIPE);
+    for (size_t i = 0; i < STOPS_COUNT; i++) restored = restored && restore(origin, stops[i]);
+    return restored ? 0 : -errno;
 }
 
 bool signals_is_shutdown(int signal) { return signal == SIGTERM || signal == SIGINT || signal == SIGQUIT; }

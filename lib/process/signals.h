@@ -22,6 +22,10 @@ int signals_remember(struct signals_origin *origin, int proc);
 /* Sets the keeper's dispositions and mask. Returns a descriptor (signalfd) for what the keeper takes, or -errno. */
 int signals_take(const struct signals_origin *origin);
 
+/* In a process cloned from one that signals_take() changed, every signal blocked: its dispositions are again those of
+ * the start, but for SIGCHLD's. Async-signal-safe. Returns 0 or -errno. */
+int signals_give_back(const struct signals_origin *origin);
+
 /* TERM, INT or QUIT. */
 bool signals_is_shutdown(int signal);
 

@@ -14,6 +14,7 @@ from processes import PATIENCE_S, children, status, wait_until
 
 UNIFIED, SEPARATE = "/sys/fs/cgroup", "/sys/fs/cgroup/{}"
 MARK = "TEST_MARK"
+FREEZER = {"freezer.state": "THAWED", "cgroup.freeze": "0"}
 
 
 def give_up_cgroup(path):
@@ -55,6 +56,24 @@ def cgroup(controller, settings):
         yield os.path.join(path, "cgroup.procs") if present else None
     finally:
         give_up_cgroup(path)
+
+
+def write_freezer(procs, frozen):
+    for name, words in (("freezer.state", ("THAWED", "FROZEN")), ("cgroup.freeze", ("0", "1"))):
+        path = os.path.join(os.path.dirname(procs), name)
+        if os.path.exists(path):
+            with open(path, "w") as f:
+                f.write(words[frozen])
+
+
+@contextlib.contextmanager
+def frozen(procs):
+    """All that is in a control group of cgroup("freezer", FREEZER) stands still."""
+    write_freezer(procs, True)
+    try:
+        yield
+    finally:
+        write_freezer(procs, False)
 
 
 def in_cgroup(procs):

@@ -210,13 +210,6 @@ def test_a_guard_that_hangs_is_noticed_long_before_the_lease_ends(drive):
     assert driven.run.wait() == 125
 
 
-def test_a_guard_that_dies_before_the_start_is_said_at_once(drive):
-    driven = drive("-w", 60000, "--", "touch", "ran")
-    os.kill(driven.guard, signal.SIGKILL)
-    assert driven.run.wait() == 125
-    assert driven.lines("broken") and not driven.lines("start")
-
-
 def test_a_guard_that_hangs_doesnt_keep_the_keeper_from_leaving(drive):
     driven = drive("-w", 60000, "--", "touch", "ran")
     with frozen(driven.guard):

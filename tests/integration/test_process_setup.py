@@ -131,15 +131,20 @@ def odd_start():
         os.close(fd)
 
 
-@pytest.mark.parametrize("starts", [1, 2])
-def test_mask_dispositions_limits_and_descriptors_are_those_of_the_start(drive, tmp_path, starts):
+@pytest.mark.parametrize("starts, guards", [(1, 1), (2, 1), (1, 2)])
+def test_mask_dispositions_limits_and_descriptors_are_those_of_the_start(drive, tmp_path, starts, guards):
     command = [sys.executable, "-S", "-c", SHOW]
     with open(tmp_path / "plain", "wb") as out, open(tmp_path / "extra", "wb") as extra:
         plain = subprocess.Popen(
             command, stdout=out, pass_fds=[extra.fileno()], preexec_fn=odd_start, env=environment()
         )
         assert plain.wait() == 0
-        driven = drive("-n", starts, "--", *command, pass_fds=[extra.fileno()], preexec_fn=odd_start)
+        wait_ms = 1500 if guards > 1 else 0
+        driven = drive(
+            *("-w", wait_ms, "-n", starts, "--", *command), pass_fds=[extra.fileno()], preexec_fn=odd_start
+        )
+    if guards > 1:
+        os.kill(driven.guard, signal.SIGKILL)
     assert driven.run.wait() == 0
     expected = (tmp_path / "plain").read_text().replace(str(tmp_path / "plain"), driven.run.out_path)
     assert driven.run.out() == expected * starts

@@ -91,35 +91,42 @@ def test_after_the_last_run_a_guard_may_go(drive):  # noqa: F811
     assert not driven.lines("broken")
 
 
-@pytest.mark.parametrize("end", ["ended", "lost"])
-def test_between_two_runs_it_may_not(drive, end):  # noqa: F811
-    driven = drive(
-        "-n",
-        2,
-        "-l",
-        60000,
-        "--",
-        *sh(f"test $LEADEREXEC_TOKEN -eq 1 || sleep 300; {'exit 7' if end == 'ended' else 'sleep 300'}"),
-    )
-    if end == "ended":
-        wait_until(lambda: len(driven.lines("start")) == 2, "the second start")
-    else:
-        wait_until(lambda: driven.lines("start"), "the start")
-    os.kill(driven.guard, signal.SIGKILL)
-    wait_until(lambda: driven.lines("broken"), "a word of it")
-    assert [line.split()[2] for line in driven.lines("gone")][-1] == "2"
-    assert driven.run.wait() == 125
+def idle_guard(keeper, but=None):
+    """The guard of a keeper for which nothing runs."""
+
+    def find():
+        return [pid for pid in processes.children_named(keeper, "le-guard") if pid != but]
+
+    return wait_until(find, "a guard")[0]
 
 
-@pytest.mark.outside_only
-def test_who_would_rejoin_without_a_guard_leaves_and_says_why(leaderexec, store):
-    run = leaderexec(*FAST, "--on-loss", "rejoin", "--", "sleep", "300")
-    guard = boxes.guard_of(run.pid)
-    with frozen(run.pid):
-        os.kill(guard, signal.SIGKILL)
-        time.sleep(TTL_S)  # so that the keeper finds the time over, too
-    assert run.wait() == 123
-    assert "guard" in run.err() and "No such process" not in run.err()
+# Who reads, where from, and with which descriptor beside.
+READS = "read word; echo $LEADEREXEC_TOKEN $word; readlink /proc/self/fd/7; test $LEADEREXEC_TOKEN -gt 1 || exec sleep 300"
+
+
+@pytest.mark.parametrize("how", ["frozen whole", "guard killed meanwhile"])
+def test_a_leader_that_was_frozen_takes_another_turn(leaderexec, store, tmp_path, how):
+    """At the thaw its guard is killed, by its own timer: too late for the kernel, and the keeper gets itself another."""
+    with open(tmp_path / "words", "w+") as words, open(tmp_path / "beside", "w") as beside:
+        words.write("one\ntwo\n")
+        words.seek(0)
+        os.dup2(beside.fileno(), 7)
+    with boxes.cgroup("freezer", boxes.FREEZER) as procs:
+        before = [*boxes.in_cgroup(procs), *sh('exec "$@" 7>beside <words'), "sh"]
+        run = leaderexec(*FAST, "--on-loss", "rejoin", "--", *sh(READS), before=before)
+        guard = boxes.guard_of(run.pid)
+        if how == "frozen whole":
+            with boxes.frozen(procs):
+                time.sleep(TTL_S + 0.5)
+        else:
+            with frozen(run.pid):
+                os.kill(guard, signal.SIGKILL)
+                time.sleep(TTL_S)  # so that the keeper finds the time over, too
+        assert run.wait() == 0
+    first, second = run.out().split("\n", 2)[:2], run.out().splitlines()[2:]
+    assert first == ["1 one", str(tmp_path / "beside")]
+    assert second[0].endswith(" two") and second[1] == first[1]
+    assert not alive(guard) and "not renewed in time" in run.err()
     assert store.head().body == b"free\n" or "isn't freed" in run.err()  # a loaded machine's disk is slow
 
 
@@ -135,16 +142,17 @@ def test_who_is_told_to_end_while_the_guard_dies_frees_the_lock(leaderexec, stor
     assert store.head().body == b"free\n"
 
 
-def test_a_candidate_without_a_guard_leaves(leaderexec, store):
-    patient = "--ttl", "60s", "--poll", "300ms"  # so that it is led all the time, however busy the machine is
-    holder = leaderexec(*patient, "--", "sleep", "300")
-    boxes.guard_of(holder.pid)
-    run = leaderexec(*patient, "--", "touch", "ran")
-    guard = wait_until(lambda: processes.children_named(run.pid, "le-guard"), "the guard")[0]
-    time.sleep(1)
-    os.kill(guard, signal.SIGKILL)
-    assert run.wait() == 125
-    assert "guard" in run.err() and run.err().count("\n") == 1
+def test_a_candidate_that_loses_its_guard_gets_another(drive):  # noqa: F811
+    driven = drive("-w", 60000, "--", "touch", "ran", before=NO_LEAK_CHECK)
+    for _ in range(3):
+        os.kill(guard := idle_guard(driven.keeper), signal.SIGKILL)
+        idle_guard(driven.keeper, but=guard)
+    wait_until(lambda: len(driven.lines("note")) == 3, "a word of each")
+    assert all(line.endswith("another has taken its place") for line in driven.lines("note"))
+    starve(driven.keeper)
+    os.kill(idle_guard(driven.keeper), signal.SIGKILL)
+    assert driven.run.wait() == 125
+    assert "Too many open files" in driven.lines("broken")[0] and not driven.lines("start")
 
 
 @pytest.mark.outside_only

@@ -161,10 +161,20 @@ void child_vanishes(struct world *w, int proc) {
     p->child.alive = false;
 }
 
+void guard_made(struct world *w, int proc) {
+    struct proc *p = &w->procs[proc];
+    struct guard_config config = p->guard.config;
+    guard_init(&p->guard, &config);
+    p->guard_alive = true;
+    p->guards++;
+    p->told_count = 0;
+}
+
 void guard_killed(struct world *w, int proc) {
     struct proc *p = &w->procs[proc];
     p->guard_alive = false;
     p->guard_timer++;
+    if (!p->child.alive && !p->child_wanted && p->keeper_alive) guard_made(w, proc);
     if (p->child.alive)
         die_at(w, proc, w->now_ns + chance_between(&w->chance, 1, KEEPER_KILL_NS));
     else if (p->child_wanted && !p->end_said) /* its start was under way */

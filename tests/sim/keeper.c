@@ -77,7 +77,7 @@ static void tell_guard(struct world *w, int proc, enum guard_event_type type, in
     int64_t at_ns = w->now_ns + chance_between(&w->chance, 0, most_ns);
     at_ns += late_turn_ns(w, p->machine);
     if (at_ns > p->told_at_ns) p->told_at_ns = at_ns;
-    world_at(w, p->told_at_ns, EVENT_TOLD_GUARD, proc, type, lease_end_ns);
+    world_at(w, p->told_at_ns, EVENT_TOLD_GUARD, proc, (int64_t)p->guards * GUARD_ORDERS + type, lease_end_ns);
 }
 
 void keeper_dies(struct world *w, int proc, bool restart) {
@@ -210,10 +210,8 @@ static void do_action(struct world *w, int proc, const struct election_action *a
         check_lease(w, proc, a->lease_end_ns, true);
         p->child_wanted = true;
         p->end_said = false;
-        if (p->guard_alive)
-            tell_guard(w, proc, GUARD_TOLD_START, a->lease_end_ns);
-        else
-            world_at(w, w->now_ns, EVENT_GONE, proc, 125, CHILD_GUARD_LOST);
+        assert(p->guard_alive);
+        tell_guard(w, proc, GUARD_TOLD_START, a->lease_end_ns);
         break;
     case ELECTION_EXTEND:
         check_lease(w, proc, a->lease_end_ns, false);
@@ -298,6 +296,7 @@ void keeper_timeout(struct world *w, int proc, int lane, unsigned id) {
 
 static void step_gone(struct world *w, int proc, int exit_code, enum child_end end) {
     w->procs[proc].child_wanted = false;
+    if (!w->procs[proc].guard_alive) guard_made(w, proc);
     struct election_event event = {.type = ELECTION_CHILD_GONE, .child_exit_code = exit_code, .child_end = end};
     keeper_step(w, proc, &event);
 }

@@ -96,13 +96,15 @@ struct scenario {
 void scenario_draw(struct scenario *scenario, enum profile profile, uint64_t seed, int64_t hours);
 const char *profile_name(enum profile profile);
 
+#define GUARD_ORDERS 16 /* more than enum guard_event_type has */
+
 enum event_kind {
     EVENT_ARRIVE,     /* message a reaches the store */
     EVENT_WRITE,      /* message a, checked before, is written (stores that race) */
     EVENT_ANSWER,     /* message a reaches its sender */
     EVENT_TIMEOUT,    /* lane a's request b */
     EVENT_WAKE,       /* the keeper's timer a */
-    EVENT_TOLD_GUARD, /* the keeper's order a (enum guard_event_type) with lease end b */
+    EVENT_TOLD_GUARD, /* the keeper's order a (enum guard_event_type, and to which guard) with lease end b */
     EVENT_GUARD_WAKE, /* the guard's timer a */
     EVENT_CHILD,      /* what the command does by itself: a is enum child_deed, b the child */
     EVENT_GONE,       /* the guard's report a is the exit code, b the enum child_end */
@@ -217,6 +219,7 @@ struct proc {
     struct election_actions pending; /* of a step whose keeper was stopped behind it */
     bool has_pending;
     bool guard_alive;
+    int guards; /* that its keeper has made: what was sent to one doesn't reach the next */
     struct guard guard;
     int64_t guard_timer, told_at_ns; /* the socket keeps the order */
     struct told told[TOLD_MAX];
@@ -355,6 +358,8 @@ void proc_free_if_over(struct world *w, int proc);
 void guard_told(struct world *w, int proc, enum guard_event_type type, int64_t lease_end_ns);
 void guard_woken(struct world *w, int proc, int64_t timer);
 void guard_killed(struct world *w, int proc);
+/* A keeper for which nothing runs gets itself another. */
+void guard_made(struct world *w, int proc);
 void child_deed(struct world *w, int proc, enum child_deed deed, int64_t child);
 void child_vanishes(struct world *w, int proc);
 void guard_wakes_up(struct world *w, int proc);

@@ -153,7 +153,8 @@ static void handle(struct world *w, const struct event *e) {
         keeper_wake(w, e->who, e->a);
         break;
     case EVENT_TOLD_GUARD:
-        guard_told(w, e->who, (enum guard_event_type)e->a, e->b);
+        if (e->a / GUARD_ORDERS == w->procs[e->who].guards)
+            guard_told(w, e->who, (enum guard_event_type)(e->a % GUARD_ORDERS), e->b);
         break;
     case EVENT_GUARD_WAKE:
         guard_woken(w, e->who, e->a);

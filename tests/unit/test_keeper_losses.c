@@ -73,23 +73,51 @@ static void play_who_tells_a_guard_that_has_just_died_hears_of_the_end(struct ke
 }
 TEST(who_tells_a_guard_that_has_just_died_hears_of_the_end, 0)
 
-static void play_a_guard_that_will_be_needed_is_missed_at_once(struct keeper *keeper) {
+static void lose_an_idle_guard(const struct keeper *keeper) {
+    CHECK(kill(keeper->guard, SIGKILL) == 0);
+}
+
+static void play_a_guard_that_will_be_needed_is_replaced(struct keeper *keeper) {
     for (int restarted = 0; restarted < 2; restarted++) {
-        struct keeper_options options = usual(LONG_NS, "exit 0");
+        struct keeper_options options = usual(LONG_NS, "exit 7");
         options.restartable = restarted == 1;
         begin_with(keeper, &options);
         if (restarted == 1) {
             (void)start(keeper, 1);
-            expect_gone(keeper, KEEPER_ENDED, 0);
+            expect_gone(keeper, KEEPER_ENDED, 7);
         }
-        CHECK(kill(shared->guard, SIGKILL) == 0);
-        struct keeper_event event = until_event(keeper);
-        CHECK(event.type == KEEPER_BROKEN && strstr(event.text, "start again") != NULL);
-        CHECK(event_within(keeper, 20 * NS_PER_MS).type == KEEPER_NOTHING);
+        for (int i = 0; i < 5; i++) { /* however often */
+            lose_an_idle_guard(keeper);
+            CHECK(next_event(keeper).type == KEEPER_NOTE);
+            CHECK(event_within(keeper, 20 * NS_PER_MS).type == KEEPER_NOTHING);
+        }
+        (void)start(keeper, 2);
+        expect_gone(keeper, KEEPER_ENDED, 7);
         keeper_deinit(keeper);
     }
 }
-TEST(a_guard_that_will_be_needed_is_missed_at_once, 0)
+TEST(a_guard_that_will_be_needed_is_replaced, 0)
+
+static void play_where_no_other_guard_can_be_had_that_is_said(struct keeper *keeper) {
+    for (int dying = 0; dying < 2; dying++) {
+        begin(keeper, LONG_NS, "exit 7");
+        struct rlimit limit;
+        CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+        struct rlimit none = {.rlim_cur = 3, .rlim_max = limit.rlim_max};
+        if (dying == 0) CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);
+        shared->setup_fails_at = dying == 1 ? 1 : 0; /* the new guard can't set itself up, and says so */
+        lose_an_idle_guard(keeper);
+        struct keeper_event event = until_event(keeper);
+        CHECK(event.type == KEEPER_BROKEN);
+        CHECK(strstr(event.text, dying == 1 ? "can't be had: can't " : "Too many open files") != NULL);
+        CHECK(event_within(keeper, 20 * NS_PER_MS).type == KEEPER_NOTHING);
+        CHECK(keeper_start(keeper, 1, clock_now().lease_ns + LONG_NS) == -ESRCH);
+        shared->setup_fails_at = 0;
+        CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+        keeper_deinit(keeper);
+    }
+}
+TEST(where_no_other_guard_can_be_had_that_is_said, 0)
 
 static void play_a_stopped_guard_is_continued(struct keeper *keeper) {
     begin(keeper, LONG_NS, "echo ready >$EAR; sleep 100");
@@ -477,7 +505,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         STAGED(all_of_it_dies_with_the_guard),
         STAGED(who_tells_a_guard_that_has_just_died_hears_of_the_end),
-        STAGED(a_guard_that_will_be_needed_is_missed_at_once),
+        STAGED(a_guard_that_will_be_needed_is_replaced),
+        STAGED(where_no_other_guard_can_be_had_that_is_said),
         STAGED(a_stopped_guard_is_continued),
         STAGED(nothing_that_was_there_before_is_killed),
         STAGED(many_that_were_there_before_live_on),
