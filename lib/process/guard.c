@@ -379,6 +379,7 @@ void guard_run(const struct guard_setup *setup) {
     struct message ready = {.type = MESSAGE_READY};
     ready.error = -set_up(&g, &what);
     (void)text_copy(ready.text, sizeof ready.text, what);
+    ready.lease_now_ns = clock_now().lease_ns;
     int sent = message_send(setup->socket, &ready);
     if (ready.error != 0 || sent != 0) _exit(EXIT_FAILURE);
     memory_lock(setup->memory, setup + 1); /* the keeper needn't wait for that */

@@ -19,10 +19,11 @@
 #include "process/signals.h"
 #include "process/takeover.h"
 
-#define READY_TIMEOUT_MS 30000
-#define KEEPER_RT        1
-#define LEAVE_TIMEOUT_MS 3000
-#define LEAVE_POLL_MS    5
+#define READY_TIMEOUT_MS    30000
+#define KEEPER_RT           1
+#define LEAVE_TIMEOUT_MS    3000
+#define CLOCKS_TOLERANCE_NS NS_PER_MS /* what several clocks are put together from may be rounded */
+#define LEAVE_POLL_MS       5
 
 static int fail(char *reason, int error, const char *what, const char *next) {
     (void)text_format(reason, TEXT_REASON_SIZE, "can't %s: %s%s%s", what, strerror(-error), next[0] == '\0' ? "" : ": ",
@@ -36,7 +37,21 @@ static bool spare(void *context, pid_t pid) {
     return true;
 }
 
-static int await_guard(struct keeper *k, char *reason) {
+/* Deadlines are told as instants of a clock that both must have: one reading of the guard's came between two of ours.
+ * So it is for every later guard: where the children go doesn't change any more. */
+static int compare_clocks(int64_t before_ns, int64_t guards_ns, int64_t after_ns, char *reason) {
+    int64_t ahead_ns = guards_ns > after_ns ? guards_ns - after_ns : guards_ns < before_ns ? guards_ns - before_ns : 0;
+    if (-CLOCKS_TOLERANCE_NS <= ahead_ns && ahead_ns <= CLOCKS_TOLERANCE_NS) return 0;
+    (void)text_format(
+        reason, TEXT_REASON_SIZE,
+        "can't rely on the guard process: its clock differs by some %lld ms, since children of this process are "
+        "started in another time namespace: enter that first (unshare --time --fork)",
+        (long long)(ahead_ns / NS_PER_MS));
+    return -EXDEV;
+}
+
+/* The guard was started after before_ns, an instant of the lease clock. */
+static int await_guard(struct keeper *k, int64_t before_ns, char *reason) {
     struct message m = {.type = MESSAGE_READY};
     struct pollfd fds = {.fd = k->socket, .events = POLLIN};
     int got = 0;
@@ -47,7 +62,7 @@ static int await_guard(struct keeper *k, char *reason) {
     if (got < 0) return fail(reason, got, "start the guard process", "");
     if (m.error != 0) return fail(reason, -m.error, m.text, "the guard process can't work");
     keeper_guard_ready(k, &m);
-    return 0;
+    return compare_clocks(before_ns, m.lease_now_ns, clock_now().lease_ns, reason);
 }
 
 static int look_around(struct keeper *k, struct signals_origin *origin, char *reason) {
@@ -101,13 +116,14 @@ static int set_up(struct keeper *k, char *reason) {
     if (error != 0) return fail(reason, error, "make timers", "");
     error = keeper_guard_prepare(k, &origin);
     if (error != 0) return fail(reason, error, "keep the command's arguments and descriptors", "");
+    int64_t before_ns = clock_now().lease_ns;
     error = keeper_guard_start(k);
     if (error != 0) return fail(reason, error, "start the guard process", "");
 
     k->signals = signals_take(&origin);
     if (k->signals < 0) return fail(reason, k->signals, "take over signals", "");
     cores_forbid();
-    return await_guard(k, reason);
+    return await_guard(k, before_ns, reason);
 }
 
 int keeper_init(struct keeper *keeper, const struct keeper_options *options, char *reason) {

@@ -16,7 +16,7 @@ enum message_type {
     MESSAGE_LOST,     /* signal */
     MESSAGE_SIGNAL,   /* signal, to be passed on */
     /* to the keeper */
-    MESSAGE_READY, /* error: 0, or why the guard couldn't set itself up; text: what it tried */
+    MESSAGE_READY, /* error: 0, or why the guard couldn't set itself up; text: what it tried; lease_now_ns */
     MESSAGE_ACK,   /* sequence, group */
     MESSAGE_GONE,  /* out_of_time, exit_code, error */
     MESSAGE_NOTE,  /* text */
@@ -32,6 +32,7 @@ struct message {
     unsigned sequence;
     int64_t token;
     int64_t lease_end_ns; /* lease clock */
+    int64_t lease_now_ns; /* the sender's own reading of it */
     int signal;
     int group; /* the command's own process group; 0: none of its own, or none yet */
     bool out_of_time;

@@ -208,3 +208,11 @@ def test_a_second_signal_of_another_kind_is_passed_on_and_a_repeated_one_dropped
         time.sleep(0.3)
     assert driven.run.wait() == 5
     assert driven.run.out() == "up\nint\nterm\n"
+
+
+@pytest.mark.parametrize("ahead_s, code", [(0, 7), (1, 125), (-1, 125), (100000, 125)])
+def test_a_guard_whose_clock_is_another_is_refused(build, tmp_path, ahead_s, code):
+    driver = os.path.join(build, "tests/tools/keeper_driver")
+    run = processes.Run([driver, "-N", str(ahead_s), "--", *sh("exit 7")], str(tmp_path), "driven", environment())
+    assert run.wait() == code
+    assert ("time namespace" in run.err()) == (code == 125)

@@ -4,11 +4,12 @@
  *                   [-o LOG] [-q] -- COMMAND [ARG...]
  * -r: renewals stop after so long; -w: the command is started so long after the keeper; -n: started so often, one after
  * the other; -o: where a line is written for each event (and first "keeper PID guard PID"); -q: a helper process of the
- * store's kind hangs beside it; -f: it fails so long after the start of all, whatever runs; -l: it stays so long after
- * the last command's end, as if freeing a lock. It exits with the command's code, 123 when the lease ended it, 125 when
- * the guard was lost. */
+ * store's kind hangs beside it; -N: children are started in a time namespace that is so many seconds ahead; -f: it fails
+ * so long after the start of all, whatever runs; -l: it stays so long after the last command's end, as if freeing a lock.
+ * It exits with the command's code, 123 when the lease ended it, 125 when the guard was lost. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -36,6 +37,7 @@ struct driver {
     int64_t starts;
     const char *log_path;
     bool quiet_helper;
+    const char *boottime_ahead;
 
     int log;
     int64_t token;
@@ -69,7 +71,7 @@ static int parse(struct driver *d, int argc, char **argv) {
     d->options.kill_after_ns = 500 * NS_PER_MS;
     d->renew_for_ns = INT64_MAX;
     d->starts = 1;
-    while ((option = getopt(argc, argv, "+t:k:T:s:r:w:n:o:f:l:q")) != -1) {
+    while ((option = getopt(argc, argv, "+t:k:T:s:r:w:n:o:f:l:qN:")) != -1) {
         switch (option) {
         case 't':
             d->options.ttl_ns = milliseconds(optarg);
@@ -101,6 +103,9 @@ static int parse(struct driver *d, int argc, char **argv) {
         case 'l':
             d->linger_ns = milliseconds(optarg);
             break;
+        case 'N':
+            d->boottime_ahead = optarg;
+            break;
         case 'q':
             d->quiet_helper = true;
             break;
@@ -123,6 +128,17 @@ static void start_quiet_helper(void) {
     (void)prctl(PR_SET_NAME, "leaderexec-io");
     (void)close_range(0, ~0U, 0);
     for (;;) (void)pause();
+}
+
+/* Returns 0 or -errno. */
+static int divert_children(const char *boottime_ahead) {
+    char line[64];
+    int error = text_format(line, sizeof line, "boottime %s 0", boottime_ahead);
+    if (error == 0 && unshare(CLONE_NEWTIME) != 0) error = -errno;
+    int fd = error == 0 ? open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC) : -1;
+    if (error == 0 && (fd < 0 || write(fd, line, strlen(line)) < 0)) error = -errno;
+    if (fd >= 0) (void)close(fd);
+    return error;
 }
 
 static void start_or_renew(struct driver *d, int64_t now_ns) {
@@ -149,10 +165,12 @@ static int as_a_shell(int exit_code) {
 static void command_gone(struct driver *d, const struct keeper_event *event, int64_t now_ns) {
     d->running = false;
     d->start_at_ns = now_ns;
-    d->exit_code = event->end == KEEPER_ENDED ? as_a_shell(event->exit_code) : event->end == KEEPER_OUT_OF_TIME ? 123 : 125;
+    d->exit_code = event->end == KEEPER_ENDED         ? as_a_shell(event->exit_code)
+                   : event->end == KEEPER_OUT_OF_TIME ? 123
+                                                      : 125;
     if (d->starts == 0 || event->end == KEEPER_GUARD_LOST) d->leave_at_ns = now_ns + d->linger_ns;
-    say(d, "gone end %d code %d errno %d at_ms %lld\n", (int)event->end, as_a_shell(event->exit_code), event->exec_errno,
-        (long long)(now_ns / NS_PER_MS));
+    say(d, "gone end %d code %d errno %d at_ms %lld\n", (int)event->end, as_a_shell(event->exit_code),
+        event->exec_errno, (long long)(now_ns / NS_PER_MS));
 }
 
 static int take_events(struct driver *d) {
@@ -222,6 +240,7 @@ int main(int argc, char **argv) {
         (void)fprintf(stderr, "keeper_driver: bad usage\n");
         return 2;
     }
+    if (d.boottime_ahead != NULL && divert_children(d.boottime_ahead) != 0) return 2;
     if (keeper_init(&d.keeper, &d.options, reason) != 0) {
         (void)fprintf(stderr, "keeper_driver: %s\n", reason);
         return 125;
