@@ -35,7 +35,7 @@ struct run {
     struct store *store;
     int timer;
     struct election election;
-    int64_t wake_in_ns;
+    int64_t wake_at_ns;  /* lease clock; INT64_MAX: never */
     int64_t won_wall_ms; /* for people: since when our newest claim */
     struct slot content; /* what body was made from: the same append is the same bytes, however often it is sent */
     char body[RECORD_JSON_MAX];
@@ -159,6 +159,11 @@ static int get_random(void *out, size_t size) {
     return (size_t)got == size ? 0 : -EIO;
 }
 
+/* delay_ns: INT64_MAX for never, as the result. */
+static int64_t instant_after(int64_t now_ns, int64_t delay_ns) {
+    return delay_ns >= INT64_MAX - now_ns ? INT64_MAX : now_ns + delay_ns;
+}
+
 /* Feeds one event to the election and does what comes back. Returns 0 or -errno. */
 static int step(struct run *run, struct election_event *event) {
     struct {
@@ -171,7 +176,7 @@ static int step(struct run *run, struct election_event *event) {
     memcpy(event->nonce, entropy.nonce, sizeof event->nonce);
     event->jitter = entropy.jitter;
     election_step(&run->election, event, &actions);
-    run->wake_in_ns = actions.wake_in_ns;
+    run->wake_at_ns = instant_after(event->now.lease_ns, actions.wake_in_ns);
     /* First what must be done, then what is to be said: a line may be long in coming out, on a disk that hangs. */
     for (int saying = 0; saying < 2; saying++) {
         for (size_t i = 0; i < actions.count && error >= 0; i++) {
@@ -247,10 +252,11 @@ static int take_answers(struct run *run) {
 
 static int wait_for_more(struct run *run) {
     struct pollfd fds[KEEPER_POLLFDS + 1] = {0};
-    int64_t delay_ns = keeper_wake_ns(&run->keeper, clock_now());
-    if (run->wake_in_ns < delay_ns) delay_ns = run->wake_in_ns;
-    for (size_t lane = 0; lane < LOG_LANES; lane++) delay_ns = run->has_unasked[lane] ? 0 : delay_ns;
-    int error = failed(run, clock_arm_timer(run->timer, delay_ns), "set a timer");
+    struct instant now = clock_now();
+    int64_t at_ns = instant_after(now.lease_ns, keeper_wake_ns(&run->keeper, now));
+    if (run->wake_at_ns < at_ns) at_ns = run->wake_at_ns;
+    for (size_t lane = 0; lane < LOG_LANES; lane++) at_ns = run->has_unasked[lane] ? now.lease_ns : at_ns;
+    int error = failed(run, clock_arm_timer(run->timer, at_ns), "set a timer");
     if (error < 0) return error;
     keeper_pollfds(&run->keeper, fds);
     fds[KEEPER_POLLFDS] = (struct pollfd){.fd = run->timer, .events = POLLIN};

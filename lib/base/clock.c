@@ -6,6 +6,9 @@
 #include <sys/timerfd.h>
 #include <time.h>
 
+#define READ_TRIES      8
+#define READ_AT_MOST_NS NS_PER_MS /* for a reading of several clocks that counts as one */
+
 static int64_t read_ns(clockid_t id) {
     struct timespec ts;
     if (clock_gettime(id, &ts) != 0) abort();
@@ -23,13 +26,44 @@ struct instant clock_now(void) {
 
 int64_t clock_wall_ms(void) { return read_ns(CLOCK_REALTIME) / NS_PER_MS; }
 
-int clock_arm_timer(int timerfd, int64_t delay_ns) {
-    struct itimerspec spec = {0};
-    if (delay_ns != INT64_MAX) {
-        if (delay_ns < 1) delay_ns = 1; /* zero would disarm */
-        if (delay_ns > 20 * NS_PER_MS) delay_ns -= delay_ns / 10;
-        spec.it_value.tv_sec = delay_ns / NS_PER_S;
-        spec.it_value.tv_nsec = delay_ns % NS_PER_S;
+/* One look at both clocks: what passed meanwhile, a stop of this process above all, would count twice or not at all. */
+static void read_both(int64_t *lease_ns, int64_t *boottime_ns) {
+    for (int tries = 0; tries < READ_TRIES; tries++) {
+        *boottime_ns = read_ns(CLOCK_BOOTTIME);
+        *lease_ns = clock_now().lease_ns;
+        if (read_ns(CLOCK_BOOTTIME) - *boottime_ns <= READ_AT_MOST_NS) return;
     }
-    return timerfd_settime(timerfd, 0, &spec, NULL) == 0 ? 0 : -errno;
+}
+
+static int64_t boottime_after(int64_t boottime_ns, int64_t delay_ns) {
+    if (delay_ns >= INT64_MAX - boottime_ns) return INT64_MAX;
+    return delay_ns > -boottime_ns ? boottime_ns + delay_ns : 1; /* zero would disarm */
+}
+
+/* a - b, as far as numbers go. */
+static int64_t difference(int64_t a, int64_t b) {
+    int64_t result;
+    if (!__builtin_sub_overflow(a, b, &result)) return result;
+    return a > b ? INT64_MAX : INT64_MIN;
+}
+
+int64_t clock_boottime_of(int64_t lease_ns) {
+    int64_t now_ns, boottime_ns;
+    if (lease_ns == INT64_MAX) return INT64_MAX;
+    read_both(&now_ns, &boottime_ns);
+    return boottime_after(boottime_ns, difference(lease_ns, now_ns));
+}
+
+int clock_arm_timer(int timerfd, int64_t lease_ns) {
+    struct itimerspec spec = {0};
+    if (lease_ns != INT64_MAX) {
+        int64_t now_ns, boottime_ns;
+        read_both(&now_ns, &boottime_ns);
+        int64_t delay_ns = difference(lease_ns, now_ns);
+        if (delay_ns > 20 * NS_PER_MS) delay_ns -= delay_ns / 10;
+        int64_t at_ns = boottime_after(boottime_ns, delay_ns);
+        spec.it_value.tv_sec = at_ns / NS_PER_S;
+        spec.it_value.tv_nsec = at_ns % NS_PER_S;
+    }
+    return timerfd_settime(timerfd, TFD_TIMER_ABSTIME, &spec, NULL) == 0 ? 0 : -errno;
 }

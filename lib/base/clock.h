@@ -26,9 +26,14 @@ struct instant clock_now(void);
 /* Wall-clock time in ms since 1970, for people to read. */
 int64_t clock_wall_ms(void);
 
-/* Arms timerfd (a CLOCK_BOOTTIME timerfd_create(2) descriptor) to fire early enough for an event in delay_ns ns (<= 0:
- * at once; INT64_MAX: disarmed). The kernel's BOOTTIME may be slewed by up to 8.3 % against the lease clock, so that a
- * long delay fires at nine tenths: the caller reads the clock and arms again. Returns 0 or -errno. */
-int clock_arm_timer(int timerfd, int64_t delay_ns);
+/* What CLOCK_BOOTTIME will show at an instant of the lease clock (at least 1; INT64_MAX: never), for timers that are
+ * set to a time of day rather than to a delay, which would count from the setting: a process may be stopped between
+ * that and its last look at the clock. BOOTTIME may be slewed by up to 8.3 % against the lease clock until then. */
+int64_t clock_boottime_of(int64_t lease_ns);
+
+/* Arms timerfd (a CLOCK_BOOTTIME timerfd_create(2) descriptor) to fire early enough for an instant of the lease clock
+ * (in the past: at once; INT64_MAX: disarmed). Because of the slewing, what is far away fires at nine tenths of the
+ * time until then: the caller reads the clock and arms again. Returns 0 or -errno. */
+int clock_arm_timer(int timerfd, int64_t lease_ns);
 
 #endif

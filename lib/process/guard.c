@@ -121,13 +121,12 @@ static void read_messages(struct guard_process *g) {
 static void arm(struct guard_process *g) {
     int64_t now_ns = clock_now().lease_ns;
     int64_t wake_ns = g->actions.wake_ns, kill_ns = g->actions.kill_ns;
-    (void)clock_arm_timer(g->timer, wake_ns == GUARD_NEVER ? INT64_MAX : wake_ns - now_ns);
+    (void)clock_arm_timer(g->timer, wake_ns);
     int64_t slack_ns = g->setup->config.margin_ns / TIMER_MARGIN_SHARE, end_ns = g->core.lease_end_ns - slack_ns;
     bool never = kill_ns == GUARD_NEVER, killing = g->core.state == GUARD_KILLING;
-    int64_t awake_ns = killing ? g->setup->config.margin_ns : never ? GUARD_NEVER : kill_ns + slack_ns - now_ns;
-    waker_set(&g->waker, awake_ns);
+    waker_set(&g->waker, killing ? now_ns + g->setup->config.margin_ns : never ? GUARD_NEVER : kill_ns + slack_ns);
     /* Too late already, it is about to kill them all: then it gets as long for that as it ever does at least. */
-    kernel_timer_set(g->kill_timer, never ? GUARD_NEVER : end_ns - now_ns > slack_ns ? end_ns - now_ns : slack_ns);
+    kernel_timer_set(g->kill_timer, never ? GUARD_NEVER : end_ns > now_ns + slack_ns ? end_ns : now_ns + slack_ns);
 }
 
 /* --- doing what was decided --- */
@@ -135,6 +134,7 @@ static void arm(struct guard_process *g) {
 /* NOLINTNEXTLINE(misc-no-recursion): a start that fails is an event, which starts nothing */
 static void launch(struct guard_process *g, int64_t token) {
     arm(g); /* first of all: whoever stops us, and the keeper, right after the fork has the kernel against him */
+    if (clock_now().lease_ns >= g->actions.wake_ns) return; /* stopped since that was decided: the next tick ends it */
     int error = dead_man_set(&g->dead_man, g->setup->tray);
     if (error == 0) error = child_start(&g->child, token, &g->dead_man);
     dead_man_let_go(&g->dead_man);

@@ -16,16 +16,17 @@ static struct timespec timespec_of(int64_t ns) {
     return (struct timespec){.tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S};
 }
 
-static void set(timer_t timer, int64_t delay_ns, int64_t interval_ns) {
+/* at_ns: CLOCK_BOOTTIME. */
+static void set(timer_t timer, int64_t at_ns, int64_t interval_ns) {
     struct itimerspec spec = {0};
-    if (delay_ns != INT64_MAX) {
-        spec.it_value = timespec_of(delay_ns < NS_PER_MS ? NS_PER_MS : delay_ns);
+    if (at_ns != INT64_MAX) {
+        spec.it_value = timespec_of(at_ns);
         spec.it_interval = timespec_of(interval_ns);
     }
-    (void)timer_settime(timer, 0, &spec, NULL); /* can't fail with a valid timer and time */
+    (void)timer_settime(timer, TIMER_ABSTIME, &spec, NULL); /* can't fail with a valid timer and time */
 }
 
-void kernel_timer_set(timer_t timer, int64_t delay_ns) { set(timer, delay_ns, 0); }
+void kernel_timer_set(timer_t timer, int64_t lease_ns) { set(timer, clock_boottime_of(lease_ns), 0); }
 
 int waker_make(struct waker *waker) {
     while (waker->count < WAKER_TIMERS) {
@@ -36,9 +37,10 @@ int waker_make(struct waker *waker) {
     return 0;
 }
 
-void waker_set(const struct waker *waker, int64_t delay_ns) {
+void waker_set(const struct waker *waker, int64_t lease_ns) {
+    int64_t at_ns = clock_boottime_of(lease_ns);
     for (size_t i = 0; i < waker->count; i++) {
-        int64_t own_ns = delay_ns == INT64_MAX ? INT64_MAX : delay_ns + (int64_t)i * WAKER_PAUSE_NS;
+        int64_t own_ns = at_ns == INT64_MAX ? INT64_MAX : at_ns + (int64_t)i * WAKER_PAUSE_NS;
         set(waker->timer[i], own_ns, WAKER_TIMERS * WAKER_PAUSE_NS);
     }
 }

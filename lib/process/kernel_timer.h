@@ -20,15 +20,15 @@ struct waker {
 /* Makes a timer that sends signal, not running. Returns 0 or -errno. */
 int kernel_timer_make(int signal, timer_t *timer);
 
-/* Has it go off in delay_ns (at least a ms; INT64_MAX: never). */
-void kernel_timer_set(timer_t timer, int64_t delay_ns);
+/* Has it go off at an instant of the lease clock (INT64_MAX: never). */
+void kernel_timer_set(timer_t timer, int64_t lease_ns);
 
 /* Makes the timers, not running. Returns 0 or -errno. */
 int waker_make(struct waker *waker);
 
-/* SIGCONT in delay_ns (INT64_MAX: never) and every 20 ms after that. To be called again at every chance: it brings back
- * those that stop signals took away. */
-void waker_set(const struct waker *waker, int64_t delay_ns);
+/* SIGCONT at an instant of the lease clock (INT64_MAX: never) and every 20 ms after that. To be called again at every
+ * chance: it brings back those that stop signals took away. */
+void waker_set(const struct waker *waker, int64_t lease_ns);
 
 /* Deletes what was made. Idempotent. */
 void waker_delete(struct waker *waker);

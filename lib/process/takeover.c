@@ -104,7 +104,7 @@ static bool sweep(struct keeper *k, struct keeper_event *event) {
 }
 
 bool takeover_step(struct keeper *keeper, struct instant now, struct keeper_event *event) {
-    waker_set(&keeper->waker, CONTINUED_AFTER_NS);
+    waker_set(&keeper->waker, clock_now().lease_ns + CONTINUED_AFTER_NS);
     if (now.lease_ns < keeper->next_sweep_ns) return false;
     int64_t begun_ns = clock_now().lease_ns, now_ns;
     do {

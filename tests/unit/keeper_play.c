@@ -70,8 +70,16 @@ int timer_create(clockid_t clock, struct sigevent *event, timer_t *timer) {
     return 0;
 }
 
+/* A guard may be held up at any point, and stopped right after it has set all of its timers. */
 int timer_settime(timer_t timer, int flags, const struct itimerspec *spec, struct itimerspec *old) {
-    return (int)syscall(SYS_timer_settime, (int)(intptr_t)timer, flags, spec, old);
+    bool in_guard = shared->playing != getpid();
+    if (in_guard && shared->stall_ms > 0) {
+        pause_ms(shared->stall_ms);
+        shared->stall_ms = 0;
+    }
+    int result = (int)syscall(SYS_timer_settime, (int)(intptr_t)timer, flags, spec, old);
+    if (in_guard && shared->stop_after > 0 && --shared->stop_after == 0) (void)raise(SIGSTOP);
+    return result;
 }
 
 int timer_delete(timer_t timer) { return (int)syscall(SYS_timer_delete, (int)(intptr_t)timer); }

@@ -35,6 +35,8 @@ struct shared {
     bool seen_through;     /* a scene that is killed has come to its end */
     pid_t untouchable;     /* may not be signalled, as another user's */
     int setup_fails_at;    /* which call of a guard's setting up fails with EPERM; 0: none */
+    int stall_ms;          /* so long the guard's next setting of a kernel timer takes */
+    int stop_after;        /* so many of these it is stopped; 0: it isn't */
     pid_t frozen;          /* see freeze() */
     bool is_frozen;
     bool press_interrupt; /* Ctrl-C on the terminal of play_on_terminal() */

@@ -34,6 +34,7 @@ static struct {
     bool missing; /* as before Linux 2.6.39 */
     int64_t raw_ns, monotonic_ns, boottime_ns, wall_ns;
     int64_t reading_takes_ns;
+    int stops_at; /* a minute passes after so many readings; 0: it doesn't */
     struct itimerspec armed;
     int armed_flags;
     int arming_errno;
@@ -55,6 +56,7 @@ int clock_gettime(clockid_t id, struct timespec *out) {
                                            : kernel.wall_ns;
     *out = (struct timespec){.tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S};
     pass(kernel.reading_takes_ns);
+    if (kernel.stops_at > 0 && --kernel.stops_at == 0) pass(60 * NS_PER_S);
     return 0;
 }
 
@@ -193,11 +195,13 @@ static void nothing_goes_on_without_a_clock(void **state) {
 
 /* --- waking up --- */
 
+/* How long it is until then. */
 static int64_t armed_ns(void) {
-    assert_int_equal(kernel.armed_flags, 0);
+    assert_int_equal(kernel.armed_flags, TFD_TIMER_ABSTIME);
     assert_int_equal(kernel.armed.it_interval.tv_sec, 0);
     assert_int_equal(kernel.armed.it_interval.tv_nsec, 0);
-    return kernel.armed.it_value.tv_sec * NS_PER_S + kernel.armed.it_value.tv_nsec;
+    int64_t at_ns = kernel.armed.it_value.tv_sec * NS_PER_S + kernel.armed.it_value.tv_nsec;
+    return at_ns == 0 ? INT64_MAX : at_ns - kernel.boottime_ns;
 }
 
 static void a_timer_fires_in_time_however_the_kernels_clock_is_slewed(void **state) {
@@ -213,7 +217,7 @@ static void a_timer_fires_in_time_however_the_kernels_clock_is_slewed(void **sta
                                         1000 * HOUR_NS};
     for (size_t i = 0; i < sizeof delays_ns / sizeof *delays_ns; i++) {
         int64_t delay_ns = delays_ns[i];
-        assert_int_equal(clock_arm_timer(3, delay_ns), 0);
+        assert_int_equal(clock_arm_timer(3, clock_now().lease_ns + delay_ns), 0);
         bool is_long = delay_ns > 20 * NS_PER_MS;
         assert_true(armed_ns() > 0 && armed_ns() <= delay_ns);
         /* A clock slewed to 11 twelfths of its rate takes so long for it. */
@@ -226,19 +230,37 @@ static void a_timer_fires_in_time_however_the_kernels_clock_is_slewed(void **sta
 
 static void what_is_due_fires_at_once_and_what_never_comes_never(void **state) {
     (void)state;
-    static const int64_t due_ns[] = {0, -1, -HOUR_NS, INT64_MIN};
+    int64_t now_ns = clock_now().lease_ns;
+    int64_t due_ns[] = {now_ns, now_ns - 1, now_ns - HOUR_NS, now_ns - 1000 * HOUR_NS,
+                        0,      INT64_MIN};
     for (size_t i = 0; i < sizeof due_ns / sizeof *due_ns; i++) {
         assert_int_equal(clock_arm_timer(3, due_ns[i]), 0);
-        assert_int_equal(armed_ns(), 1);
+        assert_true(armed_ns() <= 0);
+        assert_true(clock_boottime_of(due_ns[i]) <= kernel.boottime_ns);
+        assert_true(clock_boottime_of(due_ns[i]) > 0);
     }
     assert_int_equal(clock_arm_timer(3, INT64_MAX), 0);
-    assert_int_equal(armed_ns(), 0);
+    assert_int_equal(armed_ns(), INT64_MAX);
+    assert_int_equal(clock_boottime_of(INT64_MAX), INT64_MAX);
+    assert_int_equal(clock_boottime_of(INT64_MAX - 1), INT64_MAX);
+}
+
+/* The process is stopped, or the machine busy, between one reading and the next. */
+static void a_stop_while_the_clock_is_read_makes_no_timer_late(void **state) {
+    (void)state;
+    for (int reading = 1; reading < 12; reading++) {
+        int64_t due_ns = clock_now().lease_ns + HOUR_NS, at_ns = kernel.boottime_ns + HOUR_NS;
+        kernel.stops_at = reading;
+        int64_t boottime_ns = clock_boottime_of(due_ns);
+        assert_true(boottime_ns <= at_ns && boottime_ns >= at_ns - NS_PER_MS);
+        kernel.stops_at = 0;
+    }
 }
 
 static void a_timer_that_cant_be_armed_says_why(void **state) {
     (void)state;
     kernel.arming_errno = EBADF;
-    assert_int_equal(clock_arm_timer(3, 1), -EBADF);
+    assert_int_equal(clock_arm_timer(3, HOUR_NS), -EBADF);
 }
 
 int main(void) {
@@ -252,6 +274,7 @@ int main(void) {
         cmocka_unit_test_setup(nothing_goes_on_without_a_clock, boot),
         cmocka_unit_test_setup(a_timer_fires_in_time_however_the_kernels_clock_is_slewed, boot),
         cmocka_unit_test_setup(what_is_due_fires_at_once_and_what_never_comes_never, boot),
+        cmocka_unit_test_setup(a_stop_while_the_clock_is_read_makes_no_timer_late, boot),
         cmocka_unit_test_setup(a_timer_that_cant_be_armed_says_why, boot),
     };
     return cmocka_run_group_tests_name("clock", tests, NULL, NULL);

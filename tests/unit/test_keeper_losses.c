@@ -32,6 +32,8 @@
     "trap '' TERM; sleep 100 & setsid sh -c 'trap \"\" TERM; sleep 100 & setsid sleep 100 & "      \
     "wait; sleep 100' & wait; sleep 100"
 #define FAMILY_SIZE 5
+#define STALL_MS    1500
+#define SETTLING_MS 150 /* until a guard with nothing to do waits for something */
 
 static void begin_family(struct keeper *keeper) {
     begin(keeper, LONG_NS, FAMILY);
@@ -311,6 +313,37 @@ static void play_the_kernel_continues_a_guard_in_time(struct keeper *keeper) {
 }
 TEST(the_kernel_continues_a_guard_in_time, 0)
 
+/* Stopped between its last look at the clock and the setting of its timers, and once more after that. */
+static void play_a_guard_that_is_stopped_while_it_sets_its_timers_is_continued_in_time(struct keeper *keeper) {
+    begin(keeper, 3 * NS_PER_S, FAMILY);
+    int64_t end_ns = start(keeper, 1);
+    await_family(shared->guard, FAMILY_SIZE);
+    pause_ms(SETTLING_MS);
+    shared->stop_after = WAKER_TIMERS + 1;
+    shared->stall_ms = STALL_MS;
+    CHECK(kill(shared->guard, SIGCONT) == 0); /* which wakes it */
+    await_stopped(shared->guard);
+    await_family(shared->guard, 0);
+    CHECK(!is_dead(shared->guard)); /* it could do that itself */
+    CHECK(clock_now().lease_ns < end_ns + STALL_MS * NS_PER_MS / 2); /* a busy machine's slack */
+    expect_gone(keeper, KEEPER_OUT_OF_TIME, CHILD_EXIT_SIGNALLED + SIGKILL);
+    keeper_deinit(keeper);
+}
+TEST(a_guard_that_is_stopped_while_it_sets_its_timers_is_continued_in_time, 0)
+
+/* Until the command would have to be stopped at once. */
+static void play_a_start_that_is_held_up_for_too_long_begins_nothing(struct keeper *keeper) {
+    begin(keeper, SHORT_NS, "exit 0");
+    pause_ms(SETTLING_MS);
+    shared->stall_ms = (int)(SHORT_NS * 13 / 16 / NS_PER_MS);
+    int64_t end_ns = start(keeper, 1);
+    while (clock_now().lease_ns < end_ns) pause_ms(1); /* nor does the keeper put an end to it */
+    CHECK(shared->stall_ms == 0 && shared->forks == 0);
+    while (until_event(keeper).type != KEEPER_GONE) continue;
+    keeper_deinit(keeper);
+}
+TEST(a_start_that_is_held_up_for_too_long_begins_nothing, 0)
+
 static void play_the_kernel_ends_a_guard_that_hangs(struct keeper *keeper) {
     begin(keeper, SHORT_NS, "exec sleep 100");
     int64_t end_ns = start(keeper, 1);
@@ -520,6 +553,8 @@ int main(void) {
         STAGED(a_start_that_a_dead_keeper_left_begins_nothing),
         STAGED(a_stopped_keepers_command_is_dead_in_time),
         STAGED(the_kernel_continues_a_guard_in_time),
+        STAGED(a_guard_that_is_stopped_while_it_sets_its_timers_is_continued_in_time),
+        STAGED(a_start_that_is_held_up_for_too_long_begins_nothing),
         STAGED(the_kernel_ends_a_guard_that_hangs),
         STAGED(a_guards_timers_run_on_while_the_machine_is_suspended),
         STAGED(a_command_whose_guard_died_too_early_to_tell_never_runs),

@@ -31,7 +31,7 @@
 
 static struct {
     int64_t now_ns;
-    int64_t timer_in_ns;
+    int64_t timer_at_ns;
     int timer_clock;
     int turns;
 
@@ -66,8 +66,9 @@ int timerfd_create(int clock, int flags) {
 }
 
 int timerfd_settime(int fd, int flags, const struct itimerspec *spec, struct itimerspec *old) {
-    (void)fd, (void)flags, (void)old;
-    world.timer_in_ns = spec->it_value.tv_sec * NS_PER_S + spec->it_value.tv_nsec;
+    (void)fd, (void)old;
+    assert_int_equal(flags, TFD_TIMER_ABSTIME);
+    world.timer_at_ns = spec->it_value.tv_sec * NS_PER_S + spec->it_value.tv_nsec;
     return 0;
 }
 
@@ -203,7 +204,7 @@ static int wait_for(struct store *store, struct pollfd *extra, size_t count, int
     for (int lane = 0; lane < LOG_LANES; lane++) {
         if (world.is_asked[lane]) return 0;
     }
-    world.now_ns += world.timer_in_ns;
+    if (world.timer_at_ns > world.now_ns) world.now_ns = world.timer_at_ns;
     return 0;
 }
 
