@@ -91,6 +91,11 @@ class Reader:
         left, right = list(cursor.get_children())
         return self.source[self.span(left)[1] : self.span(right)[0]].decode().strip().strip("()").strip()
 
+    def unary(self, cursor):
+        """A unary operator's sign: what stands before or behind its operand."""
+        (start, end), (inner_start, inner_end) = self.span(cursor), self.span(next(cursor.get_children()))
+        return (self.source[start:inner_start] + self.source[inner_end:end]).decode().strip()
+
     def is_sign(self, cursor, signs):
         return cursor.kind == Kind.BINARY_OPERATOR and self.operator(cursor) in signs
 
@@ -109,7 +114,7 @@ class Reader:
         while inner.kind in WRAPPERS:
             inner = list(inner.get_children())[-1]
         assigns = self.is_sign(inner, ("=",)) or inner.kind == Kind.COMPOUND_ASSIGNMENT_OPERATOR
-        steps = inner.kind == Kind.UNARY_OPERATOR and ("++" in self.text(inner)[:2] or "++" in self.text(inner)[-2:])
+        steps = inner.kind == Kind.UNARY_OPERATOR and self.unary(inner) in ("++", "--")
         if is_statement:
             if assigns or steps or inner.kind == Kind.CALL_EXPR:
                 self.add("delete", cursor, "(MUTANT_IS({n}) ? (void)0 : (void)({x}))")
@@ -120,17 +125,29 @@ class Reader:
                 "delete", cursor, "(MUTANT_IS({n}) ? (" + left.replace("{", "{{").replace("}", "}}") + ") : ({x}))"
             )
 
+    def for_condition(self, cursor):
+        """Which child of a for loop is its condition; the parts that are left out are none. None: it has none."""
+        parts, depth = [""], 0
+        for character in self.text(cursor).split("(", 1)[1]:
+            depth += {"(": 1, "{": 1, ")": -1, "}": -1}.get(character, 0)
+            if depth < 0:
+                break
+            parts[-1] += character
+            if character == ";" and depth == 0:
+                parts.append("")
+        has_first, has_condition = (part.strip(" ;\n") != "" for part in parts[:2])
+        return int(has_first) if has_condition else None
+
+    def condition(self, cursor):
+        """Which child is the condition; None: there is none."""
+        if cursor.kind == Kind.FOR_STMT:
+            return self.for_condition(cursor)
+        places = {Kind.IF_STMT: 0, Kind.WHILE_STMT: 0, Kind.DO_STMT: 1, Kind.CONDITIONAL_OPERATOR: 0}
+        return places.get(cursor.kind)
+
     def walk(self, cursor, is_statement):
         children = list(cursor.get_children())
-        condition = {
-            Kind.IF_STMT: 0,
-            Kind.WHILE_STMT: 0,
-            Kind.DO_STMT: 1,
-            Kind.FOR_STMT: 1,
-            Kind.CONDITIONAL_OPERATOR: 0,
-        }.get(cursor.kind)
-        if cursor.kind == Kind.FOR_STMT and len(children) != 4:
-            raise SystemExit(f"mutants: {self.file} {self.function}: a for loop with a part left out isn't understood")
+        condition = self.condition(cursor)
         if condition is not None:
             self.negate(children[condition])
         if self.is_sign(cursor, ("&&", "||")):

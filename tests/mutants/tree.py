@@ -19,8 +19,7 @@ COPIED = ("meson.build", "lib", "cmd", "tests")
 TARGETS = {
     "sim": "tests/sim/sim",
     "scenarios": "tests/scenarios/scenario-runner",
-    "guard-step": "tests/unit/test-guard-step",
-    "guard-late": "tests/unit/test-guard-late",
+    "contract": "tests/contract/test-contract",
 }
 # No sanitizer, no hardening: thousands of runs are wanted. Mutants needn't be free of warnings.
 OPTIONS = ["-Doptimization=1", "-Ddebug=false", "-Dwerror=false", "-Dwarning_level=0"]
@@ -101,8 +100,8 @@ def ends_well(command, mutant=0, hangs_s=HANGS_S, asleep_s=None):
         said = {"stdin": subprocess.DEVNULL, "stdout": file, "stderr": file}
         try:
             # A session of its own: a broken process may signal its group, too.
-            ended = subprocess.run(limited, **said, env=environment, timeout=asleep_s, start_new_session=True, check=False)
-            code = ended.returncode
+            more = {"env": environment, "timeout": asleep_s, "start_new_session": True}
+            code = subprocess.run(limited, **said, **more, check=False).returncode
         except subprocess.TimeoutExpired:
             code = "hangs"
         file.seek(0)
