@@ -25,6 +25,7 @@
 #include "store/store.h"
 
 #define LOOK_TIMEOUT_NS (10 * NS_PER_S)
+#define EVENTS_A_TURN   64    /* of the keeper's are taken before anything else has its turn */
 #define LOOP_MOST_MS    60000 /* the timer wakes the loop long before */
 
 struct run {
@@ -195,7 +196,7 @@ static void tell_exec_failure(struct run *run, int exec_errno) {
 
 /* What signals, guard and command have to say. Returns 0 or -errno. */
 static int take_keeper_events(struct run *run, struct instant now) {
-    while (!run->done) {
+    for (int events = 0; events < EVENTS_A_TURN && !run->done; events++) {
         struct keeper_event heard;
         struct election_event event = {.type = ELECTION_TICKED, .now = now};
         int error = failed(run, keeper_next(&run->keeper, now, &heard), "read signals");

@@ -23,7 +23,9 @@
 
 #define TIMER_MARGIN_SHARE 8 /* so much of the margin between a deadline and the kernel's timer for it */
 #define GUARD_RT           (PRIORITY_RT_MOST - 1) /* above any command that raises itself; its work is short */
-#define NOTE_AFTER_ROUNDS  64                     /* of killing, before somebody who can't be killed is worth a line */
+#define CHILDREN_A_TURN    64 /* are reaped before anything else has its turn; an orphan comes with each new fork */
+#define SIGNALS_A_TURN     16
+#define NOTE_AFTER_ROUNDS  64 /* of killing, before somebody who can't be killed is worth a line */
 
 struct guard_process {
     const struct guard_setup *setup;
@@ -39,6 +41,7 @@ struct guard_process {
     struct waker waker; /* from just past the deadline on, for whoever stopped us */
     timer_t kill_timer; /* SIGKILL just before the lease's end: whatever else keeps us from working, the command itself
                            dies with us */
+    bool more_children; /* may have ended */
     bool keeper_gone;
     bool leaving;
     unsigned sequence; /* the newest message from the keeper */
@@ -95,7 +98,7 @@ static enum guard_event_type event_of(enum message_type type) {
 
 static void read_messages(struct guard_process *g) {
     struct message m;
-    while (!g->keeper_gone) {
+    for (int read = 0; read < MESSAGES_A_TURN && !g->keeper_gone; read++) {
         int got = message_receive(g->setup->socket, &m);
         if (got == 0) return;
         if (got < 0) { /* the end of file; what else it may be, there is no keeper to obey */
@@ -141,8 +144,10 @@ static void launch(struct guard_process *g, int64_t token) {
     g->group = child_group(&g->child);
     if (!g->setup
              ->restartable) { /* the command has them now; kept open here, a reader that it closes would never know */
-        int kept[] = {g->setup->socket,  g->setup->tray, g->setup->proc,  g->list > 0 ? g->list : g->timer,
-                      g->signals,        g->timer,       g->child.report, g->dead_man.own[0],
+        int kept[] = {g->setup->socket,   g->setup->tray,
+                      g->setup->proc,     g->list > 0 ? g->list : g->timer,
+                      g->signals,         g->timer,
+                      g->child.report,    g->dead_man.own[0],
                       g->dead_man.own[1], g->child.init.socket};
         descriptors_close_others(kept, sizeof kept / sizeof kept[0]);
     }
@@ -246,7 +251,8 @@ static void init_changed(struct guard_process *g, const siginfo_t *info) {
 }
 
 static void reap(struct guard_process *g) {
-    for (;;) {
+    g->more_children = false;
+    for (int turns = 0; turns < CHILDREN_A_TURN; turns++) {
         siginfo_t info = {.si_pid = 0};
         if (waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WNOHANG) != 0) {
             if (errno == EINTR) continue;
@@ -263,13 +269,15 @@ static void reap(struct guard_process *g) {
         }
         step(g, event);
     }
+    g->more_children = true;
 }
 
+/* What is left stays readable. */
 static void drain(const struct guard_process *g) {
-    struct signalfd_siginfo info;
-    while (read(g->signals, &info, sizeof info) > 0) continue;
+    struct signalfd_siginfo infos[SIGNALS_A_TURN];
     uint64_t expirations;
-    while (read(g->timer, &expirations, sizeof expirations) > 0) continue;
+    ssize_t signals = read(g->signals, infos, sizeof infos), timer = read(g->timer, &expirations, sizeof expirations);
+    (void)signals, (void)timer;
 }
 
 static void loop(struct guard_process *g) {
@@ -277,12 +285,12 @@ static void loop(struct guard_process *g) {
         arm(g);
         short wanted = (short)(POLLIN | (g->ack_due || g->gone_due ? POLLOUT : 0));
         /* A socket whose other end is gone stays ready for ever. */
-        struct pollfd fds[] = {{.fd = g->keeper_gone ? -1 : g->setup->socket, .events = wanted},
-                               {.fd = g->signals, .events = POLLIN},
-                               {.fd = g->timer, .events = POLLIN},
-                               {.fd = g->child.init.socket,
-                                .events = (short)(POLLIN | (init_owes(&g->child.init) ? POLLOUT : 0))}};
-        (void)poll(fds, sizeof fds / sizeof fds[0], -1);
+        struct pollfd fds[] = {
+            {.fd = g->keeper_gone ? -1 : g->setup->socket, .events = wanted},
+            {.fd = g->signals, .events = POLLIN},
+            {.fd = g->timer, .events = POLLIN},
+            {.fd = g->child.init.socket, .events = (short)(POLLIN | (init_owes(&g->child.init) ? POLLOUT : 0))}};
+        (void)poll(fds, sizeof fds / sizeof fds[0], g->more_children ? 0 : -1);
         drain(g);
         /* The end of the file says so as well, unless a process that the keeper had just cloned holds its end, too. */
         if (getppid() != g->setup->keeper) g->keeper_gone = true;

@@ -16,7 +16,8 @@
 #include "process/signals.h"
 #include "process/takeover.h"
 
-#define ACK_TTL_FRACTION 6 /* no acknowledgement within TTL / 6: the guard hangs */
+#define ACK_TTL_FRACTION 6  /* no acknowledgement within TTL / 6: the guard hangs */
+#define SIGNALS_A_TURN   64 /* are read before anything else has its turn */
 #define SEND_AGAIN_NS    (10 * NS_PER_MS)
 
 /* --- telling the guard --- */
@@ -143,7 +144,7 @@ static void guard_said(struct keeper *k, struct instant now, const struct messag
 }
 
 static void read_guard(struct keeper *k, struct instant now, struct keeper_event *event) {
-    while (k->socket >= 0 && event->type == KEEPER_NOTHING) {
+    for (int read = 0; read < MESSAGES_A_TURN && k->socket >= 0 && event->type == KEEPER_NOTHING; read++) {
         struct message m;
         int got = message_receive(k->socket, &m);
         if (got == 0) return;
@@ -173,7 +174,10 @@ static void shutdown_signal(struct keeper *k, int signal, bool from_kernel, stru
 static void signal_came(struct keeper *k, const struct signalfd_siginfo *info, struct keeper_event *event) {
     int signal = (int)info->ssi_signo;
     bool from_kernel = info->ssi_code == SI_KERNEL;
-    if (signal == SIGCHLD || signal == SIGCONT) return; /* what they tell is looked for anyway */
+    if (signal == SIGCHLD || signal == SIGCONT) { /* of somebody who may have changed since our last look */
+        k->look_again = true;
+        return;
+    }
     if (signals_is_shutdown(signal)) {
         shutdown_signal(k, signal, from_kernel, event);
         return;
@@ -184,7 +188,7 @@ static void signal_came(struct keeper *k, const struct signalfd_siginfo *info, s
 }
 
 static int read_signals(struct keeper *k, struct keeper_event *event) {
-    while (event->type == KEEPER_NOTHING) {
+    for (int turns = 0; turns < SIGNALS_A_TURN && event->type == KEEPER_NOTHING; turns++) {
         struct signalfd_siginfo info;
         ssize_t got = read(k->signals, &info, sizeof info);
         if (got < 0 && errno == EINTR) continue;
@@ -255,6 +259,7 @@ void keeper_pollfds(const struct keeper *keeper, struct pollfd out[KEEPER_POLLFD
 
 int64_t keeper_wake_ns(const struct keeper *keeper, struct instant now) {
     int64_t at_ns = INT64_MAX;
+    if (keeper->look_again || keeper->guard_continued) return 0;
     switch (keeper->state) {
     case KEEPER_IDLE:
         if (!keeper_guard_is_there(keeper)) return keeper->guard == 0 ? 0 : SEND_AGAIN_NS; /* it is dying */

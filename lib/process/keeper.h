@@ -129,6 +129,7 @@ struct keeper {
     pid_t spared[KEEPER_SPARE_MAX]; /* children that were there before us */
     size_t spared_count;
     bool guard_continued; /* and not yet told */
+    bool look_again;      /* at our children: more of them may have changed */
     unsigned told;        /* a bit for each signal reported */
     bool started;         /* a run has begun */
 

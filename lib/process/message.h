@@ -1,5 +1,5 @@
-/* What keeper and guard, and guard and le-init, say to each other: fixed-size packets on a socket pair (SOCK_SEQPACKET), never waiting for
- * room. */
+/* What keeper and guard, and guard and le-init, say to each other: fixed-size packets on a socket pair
+ * (SOCK_SEQPACKET), never waiting for room. */
 #ifndef PROCESS_MESSAGE_H
 #define PROCESS_MESSAGE_H
 
@@ -7,6 +7,9 @@
 #include <stdint.h>
 
 #define MESSAGE_TEXT_SIZE 160
+#define MESSAGES_A_TURN                                                                                                \
+    512 /* are read before anything else has its turn: more than a socket holds, so that what waits                    \
+           there, an extension above all, counts before the time does */
 
 enum message_type {
     /* to the guard; each but MESSAGE_SIGNAL is acknowledged by its sequence number */

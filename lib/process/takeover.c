@@ -16,6 +16,7 @@
 #define QUICK_SWEEPS         256
 #define QUICK_PAUSE_NS       (1 * NS_PER_MS)
 #define SLOW_PAUSE_NS        (50 * NS_PER_MS)
+#define CHILDREN_A_TURN      64 /* are reaped before anything else has its turn */
 #define NOTE_AFTER_SWEEPS    64
 #define CONTINUED_AFTER_NS   (20 * NS_PER_MS) /* whoever stops us meanwhile stops us for so long */
 #define EMPTY_SWEEPS_CERTAIN 3                /* where a list of children isn't one of a single moment */
@@ -45,7 +46,7 @@ static void reap_guard(struct keeper *k) {
  * without an exit signal. */
 static bool reap_all(struct keeper *k) {
     reap_guard(k);
-    for (;;) {
+    for (int turns = 0; turns < CHILDREN_A_TURN; turns++) {
         siginfo_t info = {.si_pid = 0};
         if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG) != 0) {
             if (errno == EINTR) continue;
@@ -54,9 +55,12 @@ static bool reap_all(struct keeper *k) {
         if (info.si_pid == 0) return false;
         forget_spared(k, info.si_pid);
     }
+    k->look_again = true;
+    return false;
 }
 
 void takeover_reap(struct keeper *keeper) {
+    keeper->look_again = false;
     (void)reap_all(keeper);
     continue_guard(keeper);
 }

@@ -7,7 +7,8 @@
 
 #include "process/keeper.h"
 
-/* Reaps every child that has ended (keeper->guard becomes 0 when it was the guard) and continues a stopped guard. */
+/* Reaps children that have ended (keeper->guard becomes 0 when it was the guard) and continues a stopped guard. Where
+ * there are too many for a turn, keeper->look_again is set. */
 void takeover_reap(struct keeper *keeper);
 
 /* When the guard should have done its work: from then on the keeper does it. Lease clock. */

@@ -55,6 +55,20 @@ static void play_all_of_it_dies_with_the_guard(struct keeper *keeper) {
 }
 TEST(all_of_it_dies_with_the_guard, 0)
 
+/* Whose signal may come between the keeper's look at its children and at its signals. */
+static void play_a_child_that_changes_right_after_a_look_is_looked_at_again(struct keeper *keeper) {
+    begin(keeper, LONG_NS, "exit 0");
+    for (int signal = 0; signal < 2; signal++) {
+        CHECK(event_within(keeper, 0).type == KEEPER_NOTHING);
+        CHECK(keeper_wake_ns(keeper, clock_now()) > 0);
+        CHECK(raise(signal == 0 ? SIGCHLD : SIGCONT) == 0);
+        CHECK(event_within(keeper, 0).type == KEEPER_NOTHING);
+        CHECK(keeper_wake_ns(keeper, clock_now()) == 0);
+    }
+    keeper_deinit(keeper);
+}
+TEST(a_child_that_changes_right_after_a_look_is_looked_at_again, 0)
+
 /* Which is the keeper's to hear of, not its caller's: whoever tells it something then is told the run's end. */
 static void play_who_tells_a_guard_that_has_just_died_hears_of_the_end(struct keeper *keeper) {
     begin_family(keeper);
@@ -537,6 +551,7 @@ int main(void) {
 #define STAGED(test) cmocka_unit_test_setup_teardown(test, open_stage, close_stage)
     const struct CMUnitTest tests[] = {
         STAGED(all_of_it_dies_with_the_guard),
+        STAGED(a_child_that_changes_right_after_a_look_is_looked_at_again),
         STAGED(who_tells_a_guard_that_has_just_died_hears_of_the_end),
         STAGED(a_guard_that_will_be_needed_is_replaced),
         STAGED(where_no_other_guard_can_be_had_that_is_said),
