@@ -21,6 +21,7 @@
 #include "options.h"
 #include "process/child.h"
 #include "process/keeper.h"
+#include "quota.h"
 #include "process/program.h"
 #include "store/store.h"
 
@@ -320,6 +321,7 @@ static int open_run(struct run *run, char *const *command_environment, char *con
     };
     int error = keeper_init(&run->keeper, &keeper, reason);
     if (error < 0) return error;
+    quota_explain(o, &run->journal.log);
     prepare_election(run);
     run->timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
     if (run->timer < 0) {

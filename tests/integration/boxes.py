@@ -14,6 +14,7 @@ from processes import PATIENCE_S, children, status, wait_until
 
 UNIFIED, SEPARATE = "/sys/fs/cgroup", "/sys/fs/cgroup/{}"
 MARK = "TEST_MARK"
+PROCESSOR = {"cpu.cfs_quota_us": "-1", "cpu.max": "max 100000"}
 FREEZER = {"freezer.state": "THAWED", "cgroup.freeze": "0"}
 
 
@@ -56,6 +57,15 @@ def cgroup(controller, settings):
         yield os.path.join(path, "cgroup.procs") if present else None
     finally:
         give_up_cgroup(path)
+
+
+def limit_processor(procs, share):
+    """Allows a control group of cgroup("cpu", ...) that share of one processor; None: all."""
+    folder, quota = os.path.dirname(procs), -1 if share is None else int(share * 100000)
+    old = os.path.join(folder, "cpu.cfs_quota_us")
+    path = old if os.path.exists(old) else os.path.join(folder, "cpu.max")
+    with open(path, "w") as f:
+        f.write(str(quota) if path == old or quota > 0 else "max")
 
 
 def write_freezer(procs, frozen):

@@ -12,11 +12,12 @@ import signal
 import struct
 import subprocess
 import sys
+import time
 
 import boxes
 import pytest
 from driver import NOBODY, all_gone, drive, open_driver, sh  # noqa: F401
-from processes import descendants, wait_until
+from processes import descendants, status, wait_until
 
 
 def mappings(pid):
@@ -198,3 +199,72 @@ def test_a_command_that_leaves_no_processor_dies_in_time(drive, raises_itself): 
     assert len(driven.lines("extend")) == (0 if raises_itself else 1)
     assert gone < int((driven.lines("extend") or driven.lines("start"))[-1].split()[-1]) / 1000
     assert driven.run.wait() == 123
+
+
+# --- a processor quota ---
+
+
+def is_killed(pid):
+    """Whether SIGKILL waits for it: then it runs no code of its own any more, however long its end takes."""
+    with open(f"/proc/{pid}/status") as f:
+        pending = re.findall(r"^(?:SigPnd|ShdPnd):\s+(\w+)$", f.read(), re.M)
+    return any(int(mask, 16) >> (signal.SIGKILL - 1) & 1 for mask in pending)
+
+
+class Runners:
+    """Who among the processes of a control group has run its own code, and when at the least."""
+
+    def __init__(self, procs):
+        self.procs, self.ran_ns, self.looked_at = procs, {}, 0
+
+    def look(self):
+        """Returns (whether any are left, since when some have certainly run, None for none)."""
+        before, self.looked_at, ran, left = self.looked_at, time.time(), False, False
+        with open(self.procs) as f:
+            pids = [int(line) for line in f]
+        for pid in pids:
+            with contextlib.suppress(OSError, IndexError):
+                name, state, _ = status(pid) or ("", "Z", 0)
+                if state in "ZX" or name in ("leaderexec", "le-guard", "leaderexec-io"):
+                    continue
+                left = True
+                if is_killed(pid):
+                    continue
+                with open(f"/proc/{pid}/schedstat") as f:
+                    ns = int(f.read().split()[0])
+                ran = ran or self.ran_ns.get(pid, ns) != ns
+                self.ran_ns[pid] = ns
+        return left, before if ran else None
+
+
+def test_a_leader_on_a_quota_is_gone_before_the_next_leads(launch):
+    """Two percent of a processor, for it and thirty busy daemons: too little to renew, and so to be stopped in time. As
+    root, who may have a better nice value at least; the README says what is left for others."""
+    daemons = "for i in $(seq 30); do setsid sh -c 'while :; do :; done' & done; while :; do :; done"
+    with boxes.cgroup("cpu", boxes.PROCESSOR) as procs, boxes.open_place() as place:
+        store, binary = ["-b", f"file:{place}/locks", "-t", "6s", "-p", "500ms"], shutil.copy(launch.binary, place)
+        first = launch(*store, "--", *sh(daemons), before=boxes.in_cgroup(procs), binary=binary, cwd="/")
+        wait_until(lambda: len(descendants(boxes.guard_of(first.pid))) >= 31, "the daemons")
+        boxes.limit_processor(procs, 0.02)
+        second = launch(*store, "--", *sh("echo >up; sleep 300"), binary=binary, cwd=place)
+        seen, up = Runners(procs), os.path.join(place, "up")
+        wait_until(lambda: seen.look() and os.path.exists(up), "the second leader", 90)
+        began, left = os.stat(up).st_mtime, True
+        while left:
+            left, ran_since = seen.look()
+            assert ran_since is None or ran_since <= began, f"{ran_since - began:.2f} s of two at once"
+            time.sleep(0.01)
+        boxes.limit_processor(procs, None)
+        second.signal(signal.SIGTERM)
+        assert second.wait() == 143 and first.wait() in (123, 125)
+
+
+def test_a_quota_that_is_little_for_the_ttl_is_said(launch):
+    with boxes.cgroup("cpu", boxes.PROCESSOR) as procs, boxes.open_place() as place:
+        boxes.limit_processor(procs, 0.4)
+        binary, before = shutil.copy(launch.binary, place), [*boxes.in_cgroup(procs), *boxes.as_user(NOBODY)]
+        for ttl, said in (("2s", True), ("3s", False)):
+            run = launch("-v", "-b", f"file:{place}/{ttl}", "-t", ttl, "--", "true", before=before, binary=binary, cwd="/")
+            assert run.wait() == 0
+            assert ("allows 40 % of a processor" in run.err()) == said
+            assert ("800ms in a ttl of 2s" in run.err()) == said
