@@ -119,7 +119,7 @@ def test_a_candidate_believes_a_log_that_went_back(leaderexec, child, store):
 
 def test_a_log_that_cant_be_listed_is_told_and_proves_nothing(launch, child, ceph_store, tools):
     proxy = tools("proxy.py", ceph_store.endpoint)
-    run = launch("--ttl", "2s", "--", *child(), store=ceph_store.through(proxy.endpoint))
+    run = launch(*LEASE, "--", *child(), store=ceph_store.through(proxy.endpoint))
     child.wait_for_terms(1)
     proxy.mode("status 503 GET")
     wait_until(lambda: "can't be listed" in run.err(), "the leader to say so")

@@ -31,12 +31,13 @@ static void a_lock_that_we_run_under_is_known(void **state) {
     (void)state;
     const char *const *none = VARIABLES("A=b");
     assert_false(child_finds((char *const *)none, "s3://bucket/locks/leader"));
-    char **once = holds_add((char *const *)none, "s3://bucket/locks/leader");
+    static char **once, **twice; /* where valgrind finds them in the children, too */
+    once = holds_add((char *const *)none, "s3://bucket/locks/leader");
     assert_non_null(once);
     assert_true(child_finds(once, "s3://bucket/locks/leader"));
     assert_false(child_finds(once, "s3://bucket/locks/lead"));
     assert_false(child_finds(once, "s3://bucket/locks/leader2"));
-    char **twice = holds_add(once, "file:/x/locks/y");
+    twice = holds_add(once, "file:/x/locks/y");
     assert_non_null(twice);
     assert_true(child_finds(twice, "s3://bucket/locks/leader"));
     assert_true(child_finds(twice, "file:/x/locks/y"));
@@ -53,7 +54,8 @@ static void a_lock_that_we_run_under_is_known(void **state) {
 /* Us, with something about us changed: nobody above the child, unless that can't be told. */
 static void a_lock_counts_only_while_its_holder_lives_above_us(void **state) {
     (void)state;
-    char **ours = holds_add((char *const *)VARIABLES("A=b"), "file:/l");
+    static char **ours;
+    ours = holds_add((char *const *)VARIABLES("A=b"), "file:/l");
     int pid, length = (int)strlen("file:/l#");
     unsigned long long born, space;
     const char *mark = environment_get(ours, "LEADEREXEC_HOLDS") + length;
