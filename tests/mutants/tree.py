@@ -26,8 +26,8 @@ OPTIONS = ["-Doptimization=1", "-Ddebug=false", "-Dwerror=false", "-Dwarning_lev
 HANGS_S = 60
 ASLEEP_S = 60  # by the clock: who waits for what never comes takes no processor time
 # A broken process may signal anybody, even everybody, and leave anything behind: in here there is nobody else, and
-# nothing stays.
-CONTAINED = ["unshare", "--fork", "--pid", "--kill-child", "--mount-proc"]
+# nothing stays, not even where this script is killed.
+CONTAINED = ["setpriv", "--pdeathsig", "KILL", "unshare", "--fork", "--pid", "--kill-child", "--mount-proc"]
 CONTAINED += ["--user", "--map-root-user"] if os.geteuid() != 0 else []
 PLACE = ":" if ROOT.is_relative_to("/tmp") else "mount -t tmpfs none /tmp"
 CONTAINED += ["sh", "-c", PLACE + ' && "$@"; exit $?', "contained"]  # sh has number 1, which other signals spare
