@@ -114,7 +114,7 @@ static void draw_late_turns(struct scenario *s, struct chance *c) {
 }
 
 static void draw_weights(struct scenario *s, struct chance *c) {
-    static const int most[] = {[FAULT_CRASH] = 10, [FAULT_POWER] = 5,   [FAULT_GUARD] = 5,      [FAULT_PAUSE] = 10,
+    static const int most[FAULTS] = {[FAULT_CRASH] = 10, [FAULT_POWER] = 5,   [FAULT_GUARD] = 5,      [FAULT_PAUSE] = 10,
                                [FAULT_STALL] = 10, [FAULT_SUSPEND] = 5, [FAULT_PARTITION] = 10, [FAULT_STORM] = 3,
                                [FAULT_RESIGN] = 5, [FAULT_SIGNAL] = 5,  [FAULT_FREEZE] = 0};
     static const bool kind[FAULTS] = {
