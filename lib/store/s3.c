@@ -159,6 +159,11 @@ static int submit(struct store *base, const struct log_request *request) {
     return rc;
 }
 
+/* Its bytes; "" where there are none. */
+static const char *body_of(const struct s3_response *response) {
+    return response->body.data != NULL ? response->body.data : "";
+}
+
 static void answer_garbled(struct task *task, const struct s3_response *response, const struct s3_subject *subject) {
     bool refused = s3_judge_garbled(response, subject, task->answer.reason) == S3_REFUSED;
     answer(task, refused ? OUTCOME_REFUSED : OUTCOME_UNKNOWN);
@@ -167,8 +172,7 @@ static void answer_garbled(struct task *task, const struct s3_response *response
 static int take_page(struct s3_store *store, struct task *task, const struct s3_response *response,
                      const struct s3_subject *subject) {
     char *reason = task->answer.reason;
-    const char *bytes = response->body.data != NULL ? response->body.data : "";
-    switch (look_page(&task->look, bytes, response->body.length, response->date_ms)) {
+    switch (look_page(&task->look, body_of(response), response->body.length, response->date_ms)) {
     case LOOK_DONE:
         if (task->request.op == LOG_TRIM) return begin_trimming(store, task);
         task->answer.listing = task->look.listing;
@@ -198,8 +202,7 @@ static int take_page(struct s3_store *store, struct task *task, const struct s3_
 /* What is no slot may be something else's page: an object that the listing doesn't show like that wasn't read. */
 static int take_sighting(struct task *task, const struct s3_response *response, const struct s3_subject *subject) {
     int64_t size;
-    const char *bytes = response->body.data != NULL ? response->body.data : "";
-    if (look_for_size(&size, bytes, response->body.length, task->key) != LOOK_DONE) {
+    if (look_for_size(&size, body_of(response), response->body.length, task->key) != LOOK_DONE) {
         answer_garbled(task, response, subject);
     } else if (task->read_size >= 0 ? size == task->read_size : size > RECORD_JSON_MAX) {
         answer(task, OUTCOME_DONE);
@@ -213,10 +216,9 @@ static int take_sighting(struct task *task, const struct s3_response *response, 
 }
 
 static int take_slot(struct s3_store *store, struct task *task, const struct s3_response *response) {
-    const char *bytes = response->body.data != NULL ? response->body.data : "";
     /* What is longer than any record was given up and isn't there: as unreadable as it would be. */
     task->read_size = response->too_large ? -1 : (int64_t)response->body.length;
-    int error = slot_parse(&task->answer.slot, bytes, response->body.length, task->request.seq);
+    int error = slot_parse(&task->answer.slot, body_of(response), response->body.length, task->request.seq);
     if (error != 0) {
         (void)text_format(task->answer.reason, TEXT_REASON_SIZE, "can't read slot %" PRId64 ": %s", task->request.seq,
                           strerror(-error));
@@ -240,8 +242,7 @@ static int take_fine(struct s3_store *store, struct task *task, const struct s3_
     case LOG_TRIM:
         if (!task->trimming) return take_page(store, task, response, subject);
         if (task->action == S3_LIST) {
-            const char *bytes = response->body.data != NULL ? response->body.data : "";
-            return go_on_trimming(store, task, trim_page(&task->trim, bytes, response->body.length));
+            return go_on_trimming(store, task, trim_page(&task->trim, body_of(response), response->body.length));
         }
         store->trim_floor = task->trim.victims[task->trimmed] + 1;
         task->trimmed++;
