@@ -26,15 +26,16 @@ struct election_action *act(struct step *s, enum election_action_type type) {
 
 void report(struct step *s, enum election_report what) { act(s, ELECTION_REPORT)->report = what; }
 
-void report_slot(struct step *s, enum election_report what, int64_t seq) {
+struct election_action *report_slot(struct step *s, enum election_report what, int64_t seq) {
     struct election_action *action = act(s, ELECTION_REPORT);
     action->report = what;
     action->seq = seq;
+    return action;
 }
 
 void report_holder(struct step *s, enum election_report what, const struct slot *slot, int64_t seq) {
-    report_slot(s, what, seq);
-    if (slot->kind == SLOT_ENTRY) s->actions->item[s->actions->count - 1].holder = slot->record;
+    struct election_action *action = report_slot(s, what, seq);
+    if (slot->kind == SLOT_ENTRY) action->holder = slot->record;
 }
 
 #define TO(state) (1U << (state))

@@ -29,7 +29,7 @@ struct step {
 void enter(struct step *s, enum election_state state);
 struct election_action *act(struct step *s, enum election_action_type type);
 void report(struct step *s, enum election_report what);
-void report_slot(struct step *s, enum election_report what, int64_t seq);
+struct election_action *report_slot(struct step *s, enum election_report what, int64_t seq);
 void report_holder(struct step *s, enum election_report what, const struct slot *slot, int64_t seq);
 /* Waits for the lock from now on, as long as the user is ready to. */
 void set_patience(struct step *s);
