@@ -1,7 +1,6 @@
 /* The list of locks held by those that we run under; see holds.h. */
 #include "holds.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdint.h>

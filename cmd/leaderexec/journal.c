@@ -49,14 +49,14 @@ void journal_flush(struct journal *journal) {
     journal->said[0] = '\0';
 }
 
-void journal_say(struct journal *journal, enum log_level level, const char *text) {
+void journal_warn(struct journal *journal, const char *text) {
     if (strncmp(journal->said, text, sizeof journal->said - 1) == 0) {
         journal->repeats++;
         return;
     }
     journal_flush(journal);
     (void)text_copy(journal->said, sizeof journal->said, text);
-    log_line(&journal->log, level, "%s", text);
+    log_line(&journal->log, LOG_LEVEL_WARN, "%s", text);
 }
 
 /* "host:1:ab (token 42)", or what can be said where no record could be read. */

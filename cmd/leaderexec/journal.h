@@ -24,7 +24,7 @@ struct journal {
     int64_t failing_since_ms;       /* wall clock */
     char failure[TEXT_REASON_SIZE]; /* the newest */
     char refusal[TEXT_REASON_SIZE]; /* the newest that was the store's no */
-    char said[TEXT_REASON_SIZE];    /* the last line of journal_say() */
+    char said[TEXT_REASON_SIZE];    /* the last line of journal_warn() */
     unsigned repeats;               /* so often it came again since */
 };
 
@@ -35,8 +35,8 @@ void journal_init(struct journal *journal, const struct options *options);
  */
 void journal_answer(struct journal *journal, const struct log_answer *answer);
 
-/* Says a line that somebody else's doing may bring again and again: equal ones in a row are said once, then counted. */
-void journal_say(struct journal *journal, enum log_level level, const char *text);
+/* Warns with a line that somebody else's doing may bring again and again: equal ones in a row are said once, then counted. */
+void journal_warn(struct journal *journal, const char *text);
 
 /* Says how often the last line came again, if it did: before another one, and at the end. */
 void journal_flush(struct journal *journal);

@@ -21,8 +21,8 @@
 #include "options.h"
 #include "process/child.h"
 #include "process/keeper.h"
-#include "quota.h"
 #include "process/program.h"
+#include "quota.h"
 #include "store/store.h"
 
 #define LOOK_TIMEOUT_NS (10 * NS_PER_S)
@@ -206,7 +206,7 @@ static int take_keeper_events(struct run *run, struct instant now) {
         case KEEPER_NOTHING:
             return 0;
         case KEEPER_NOTE:
-            journal_say(&run->journal, LOG_LEVEL_WARN, heard.text);
+            journal_warn(&run->journal, heard.text);
             continue;
         case KEEPER_BROKEN: /* as if told to leave: what we owe to the log is still done */
             log_line(&run->journal.log, LOG_LEVEL_ERROR, "%s", heard.text);

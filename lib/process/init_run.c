@@ -17,9 +17,7 @@
 #include "process/init.h"
 #include "process/message.h"
 
-#define REAPED_A_TURN                                                                              \
-    256 /* then whoever has something to say is heard: a bomb's dead never end                     \
-         */
+#define REAPED_A_TURN 256 /* then others are heard: a bomb's dead never end */
 
 struct first_process {
     struct child *child; /* our copy; its pid is the number in here */
@@ -163,8 +161,7 @@ void init_run(struct child *child, const struct dead_man *dead_man, int socket) 
     /* Its end is the end of us; who died before this line has hung up. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) leave();
     rename_process();
-    child->shared_group =
-        0; /* it has no number in here; we are in it, and so will the command be */
+    child->shared_group = 0; /* it has no number in here; we are in it, and so will the command be */
     await_start(socket);
     int error = isolate_settle_in(&child->isolate, &what);
     if (error == 0) error = open_signals(&in);
