@@ -1,12 +1,10 @@
 /* The log in a bucket, against a server that answers as real stores do, or as broken ones do. */
 #include <errno.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -297,11 +295,6 @@ static void foreign_text_in_a_reason_is_printable_and_bounded(void **state) {
 }
 
 int main(void) {
-    signal(SIGPIPE, SIG_IGN);
-    /* The machine's proxies aren't part of the test. */
-    static const char *const proxies[] = {"http_proxy",  "HTTP_PROXY", "https_proxy",
-                                          "HTTPS_PROXY", "all_proxy",  "ALL_PROXY"};
-    for (size_t i = 0; i < sizeof proxies / sizeof *proxies; i++) unsetenv(proxies[i]);
     const struct CMUnitTest tests[] = {
         CASE(an_empty_log_is_a_whole_listing_without_slots),
         CASE(the_newest_slot_comes_with_its_size_and_the_stores_times),

@@ -2,12 +2,10 @@
  * says 200 to everything, a proxy's page, a captive portal. */
 #include <errno.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -216,11 +214,6 @@ static void every_answer_to_an_append_has_its_meaning(void **state) {
 }
 
 int main(void) {
-    signal(SIGPIPE, SIG_IGN);
-    /* The machine's proxies aren't part of the test. */
-    static const char *const proxies[] = {"http_proxy",  "HTTP_PROXY", "https_proxy",
-                                          "HTTPS_PROXY", "all_proxy",  "ALL_PROXY"};
-    for (size_t i = 0; i < sizeof proxies / sizeof *proxies; i++) unsetenv(proxies[i]);
     const struct CMUnitTest tests[] = {
         CASE(what_isnt_the_store_proves_nothing),
         CASE(a_page_in_place_of_a_deletion_deletes_nothing),

@@ -1,12 +1,10 @@
 /* Trimming a log in a bucket. */
 #include <errno.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -117,11 +115,6 @@ static void foreign_keys_in_the_way_end_the_trim(void **state) {
 }
 
 int main(void) {
-    signal(SIGPIPE, SIG_IGN);
-    /* The machine's proxies aren't part of the test. */
-    static const char *const proxies[] = {"http_proxy",  "HTTP_PROXY", "https_proxy",
-                                          "HTTPS_PROXY", "all_proxy",  "ALL_PROXY"};
-    for (size_t i = 0; i < sizeof proxies / sizeof *proxies; i++) unsetenv(proxies[i]);
     const struct CMUnitTest tests[] = {
         CASE(a_date_that_runs_ahead_makes_nothing_old),
         CASE(trimming_deletes_old_slots_from_the_oldest_up),
